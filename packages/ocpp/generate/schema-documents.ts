@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { followXmlOrder } from "./follow-xml-order.ts";
 import { nameInlineTypes } from "./name-inline-types.ts";
 
 /** A JSON Schema as far as the OCPP schemas use the language. */
@@ -84,7 +85,7 @@ function restorePublished16(definitions: Record<string, Schema>): void {
   if (units) at("StopTransactionRequest/transactionData/[]/sampledValue/[]/unit").enum = units;
 }
 
-function fromModule(version: string, module: RawModule): SchemaDocument {
+async function fromModule(version: string, module: RawModule): Promise<SchemaDocument> {
   const definitions: Record<string, Schema> = {};
   for (const [exported, schema] of Object.entries(module)) {
     if (typeof schema !== "object" || (schema.type !== "object" && !schema.properties)) continue;
@@ -96,6 +97,8 @@ function fromModule(version: string, module: RawModule): SchemaDocument {
   }
   if (version === "1.6") {
     restorePublished16(definitions);
+    const order = await readFile(new URL("../schemas/ocpp1.6-xml.json", import.meta.url), "utf8");
+    followXmlOrder(definitions, JSON.parse(order) as Record<string, string[]>);
     nameInlineTypes(definitions);
   }
   return { version, definitions };

@@ -19,8 +19,8 @@ export function validatorsModule(document: SchemaDocument, messages: readonly st
     code: { source: true, esm: true, lines: false, formats: _`require("formats")` },
   });
   ajv.addKeyword({ keyword: "xml", schemaType: "object" });
-  ajv.addFormat("date-time", { type: "string", validate: () => true });
-  ajv.addFormat("uri", { type: "string", validate: () => true });
+  ajv.addFormat("date-time", () => true);
+  ajv.addFormat("uri", () => true);
   const root = `ocpp${document.version}`;
   ajv.addSchema({ $id: root, definitions: document.definitions });
   const refs = Object.fromEntries(messages.map((name) => [name, `${root}#/definitions/${name}`]));
