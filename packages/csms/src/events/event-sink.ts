@@ -1,0 +1,36 @@
+import type { DomainEvent } from "./domain-event.ts";
+
+/** A prepared statement in the shape that `pg` takes. */
+export interface EventInsert {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+/** A row that the statement of {@link EventSink.insert} returns. */
+export interface EventInsertRow {
+  /** A bigint, which `pg` gives as text. */
+  readonly id: string | number;
+}
+
+/** Events that have their ids, while the transaction that stores them is not yet decided. Exactly one method is called, once. */
+export interface ReservedEvents {
+  /** COMMIT was confirmed: subscribers are told, in the order of ids. */
+  committed(): void;
+  /** The transaction was undone: nobody is told. */
+  rolledBack(): void;
+  /** The connection was lost between COMMIT and its confirmation: the table will be asked what happened. */
+  unknown(): void;
+}
+
+/**
+ * Where group commit puts the domain events of a group. A group runs {@link insert} as the last statement before
+ * COMMIT, calls {@link reserve} with the rows it returned, and only then sends COMMIT.
+ *
+ * The statement takes a transaction-wide advisory lock before it draws ids, so that ids grow in the order in which
+ * transactions become visible, however many connections or nodes write. Running it last keeps that lock short.
+ */
+export interface EventSink {
+  insert(events: readonly DomainEvent[]): EventInsert;
+  reserve(events: readonly DomainEvent[], rows: readonly EventInsertRow[]): ReservedEvents;
+}
