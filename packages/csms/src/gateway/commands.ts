@@ -15,10 +15,21 @@ export type Family1Command<A extends CsmsAction<2>> = (
 export interface CommandRegistry {
   /** Registers the translation of one command for family 1. */
   translate<A extends CsmsAction<2>>(action: A, command: Family1Command<A>): void;
-  /** Runs before the command is sent to a station of either family, for example to remember a remoteStartId. May change the request. */
+  /**
+   * Runs before the request is validated and sent to a station of either family, in the order of registration, for
+   * example to give a remoteStartId that the caller left out. May change the request.
+   */
   prepare<A extends CsmsAction<2>>(
     action: A,
     step: (stationId: string, request: RequestOf<"2.1", A>) => RequestOf<"2.1", A> | Promise<RequestOf<"2.1", A>>,
+  ): void;
+  /**
+   * Runs after a station of either family has answered, before the caller gets the response, for example to keep the
+   * values that were set. An error in it is logged and does not change the outcome.
+   */
+  completed<A extends CsmsAction<2>>(
+    action: A,
+    step: (stationId: string, request: RequestOf<"2.1", A>, response: ResponseOf<"2.1", A>) => void | Promise<void>,
   ): void;
   /** Names of all commands, in lower camel case, with the action each stands for. */
   names(): ReadonlyMap<string, CsmsAction<2>>;
