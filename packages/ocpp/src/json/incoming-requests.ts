@@ -1,0 +1,254 @@
+import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
+import type { OcppVersion } from "../catalogue/version.ts";
+import type { CallContext, Connection } from "../connection.ts";
+import { type ErrorCode, OcppError, PeerError, ValidationError } from "../errors.ts";
+import type { RequestFrame } from "./frame.ts";
+import type { UntypedHandler } from "./handler-table.ts";
+import { applyTolerance } from "./payload-check.ts";
+import type { PeerSettings } from "./peer-settings.ts";
+
+/** How requests of the peer are answered. */
+export interface AnswerChannel {
+  readonly connection: Connection;
+  sendResult(messageId: string, action: string, payload: unknown): void;
+  sendError(
+    messageId: string,
+    action: string,
+    code: ErrorCode,
+    description: string,
+    details?: Readonly<Record<string, unknown>>,
+  ): void;
+  /** The number of running or waiting requests crossed a limit. */
+  loadChanged(): void;
+}
+
+const NO_RULES: readonly string[] = Object.freeze([]);
+
+class RequestContext implements CallContext {
+  readonly connection: Connection;
+  readonly action: string;
+  readonly messageId: string;
+  readonly receivedAt: Date;
+  readonly tolerances: readonly string[];
+
+  constructor(frame: RequestFrame, connection: Connection, receivedAt: Date, tolerances: readonly string[]) {
+    this.connection = connection;
+    this.action = frame.action;
+    this.messageId = frame.messageId;
+    this.receivedAt = receivedAt;
+    this.tolerances = tolerances;
+  }
+}
+
+interface WaitingRequest {
+  readonly frame: RequestFrame;
+  readonly receivedAt: Date;
+  readonly size: number;
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+/** An error that a handler threw as its answer, and not one of a call that it made itself. */
+function isAnswer(error: unknown): error is OcppError {
+  return error instanceof OcppError && !(error instanceof PeerError) && !(error instanceof ValidationError);
+}
+
+/** The requests of one peer: checked, handed to their handlers, answered when these are done, in whatever order. */
+export class IncomingRequests {
+  readonly #settings: PeerSettings;
+  readonly #channel: AnswerChannel;
+  readonly #entries: ReadonlyMap<string, CatalogueEntry>;
+  readonly #handlers: ReadonlyMap<string, UntypedHandler>;
+  readonly #version: OcppVersion;
+  /** Action by message id of what is in work; absent until a handler does not answer at once. */
+  #running: Map<string, string> | undefined;
+  #waiting: WaitingRequest[] | undefined;
+  #waitingSize = 0;
+  #isStopped = false;
+  #idle: (() => void)[] | undefined;
+  #runningCount = 0;
+
+  constructor(settings: PeerSettings, version: OcppVersion, channel: AnswerChannel) {
+    this.#settings = settings;
+    this.#channel = channel;
+    this.#version = version;
+    this.#entries = catalogue(version);
+    this.#handlers = settings.handlers.of(version);
+  }
+
+  /** As many handlers run as may; further requests wait. */
+  get isBusy(): boolean {
+    return this.#runningCount >= this.#settings.maxConcurrentRequests;
+  }
+
+  /** So much waits that nothing more may be read, come what may. */
+  get isOverrun(): boolean {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return false;
+    return waiting.length >= this.#settings.maxConcurrentRequests || this.#waitingSize >= this.#settings.maxFrameBytes;
+  }
+
+  /** Takes one request. `size` is the length of its frame. */
+  receive(frame: RequestFrame, size: number): void {
+    if (this.#isStopped) {
+      this.#ignore(frame, "request while closing");
+      return;
+    }
+    const receivedAt = this.#settings.clock.now();
+    if (!this.isBusy) {
+      this.#start(frame, receivedAt);
+      return;
+    }
+    this.#waiting ??= [];
+    this.#waiting.push({ frame, receivedAt, size });
+    this.#waitingSize += size;
+    this.#channel.loadChanged();
+  }
+
+  /** Takes no further request; those that wait are dropped, for the peer will repeat them. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const { frame } of this.#waiting ?? []) this.#ignore(frame, "request while closing");
+    this.#waiting = undefined;
+    this.#waitingSize = 0;
+  }
+
+  /** Resolves when no handler runs. */
+  idle(): Promise<void> {
+    if (this.#runningCount === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle ??= [];
+      this.#idle.push(resolve);
+    });
+  }
+
+  #start(frame: RequestFrame, receivedAt: Date): void {
+    const { action, messageId } = frame;
+    const running = this.#running?.get(messageId);
+    if (running !== undefined) {
+      this.#repeated(frame, running);
+      return;
+    }
+    const entry = this.#entries.get(action);
+    const handler = this.#handlers.get(action) ?? this.#settings.handlers.fallback;
+    if (entry === undefined) {
+      this.#refuse(frame, "NotImplemented", `OCPP ${this.#version} has no ${action.slice(0, 50)}`);
+    } else if (entry.from === this.#settings.role || entry.kind !== frame.kind || handler === undefined) {
+      this.#refuse(frame, "NotSupported", `${action} is not supported here`);
+    } else {
+      this.#check(frame, entry, handler, receivedAt);
+    }
+  }
+
+  #check(frame: RequestFrame, entry: CatalogueEntry, handler: UntypedHandler, receivedAt: Date): void {
+    const violation = entry.validateRequest(frame.payload);
+    if (violation === undefined) {
+      this.#handle(frame, entry, handler, frame.payload, receivedAt, NO_RULES);
+      return;
+    }
+    const { identity } = this.#channel.connection;
+    const { tolerance, observer } = this.#settings;
+    const checked = applyTolerance(identity, entry, "request", frame.payload, violation, tolerance, observer);
+    if (checked.violation === undefined) {
+      this.#handle(frame, entry, handler, checked.payload, receivedAt, checked.rules);
+    } else if (frame.kind === "CALL") {
+      const error = new ValidationError(this.#version, frame.action, "request", checked.violation);
+      this.#channel.sendError(frame.messageId, frame.action, error.code, error.message, error.details);
+    }
+  }
+
+  #handle(
+    frame: RequestFrame,
+    entry: CatalogueEntry,
+    handler: UntypedHandler,
+    payload: unknown,
+    receivedAt: Date,
+    rules: readonly string[],
+  ): void {
+    let answer: unknown;
+    try {
+      answer = handler(payload, new RequestContext(frame, this.#channel.connection, receivedAt, rules));
+    } catch (error) {
+      this.#fail(frame, error);
+      return;
+    }
+    if (!isPromise(answer)) {
+      this.#answer(frame, entry, answer);
+      return;
+    }
+    this.#running ??= new Map();
+    this.#running.set(frame.messageId, frame.action);
+    this.#runningCount++;
+    if (this.isBusy) this.#channel.loadChanged();
+    answer.then(
+      (result) => {
+        this.#answer(frame, entry, result);
+        this.#finish(frame.messageId);
+      },
+      (error: unknown) => {
+        this.#fail(frame, error);
+        this.#finish(frame.messageId);
+      },
+    );
+  }
+
+  #answer(frame: RequestFrame, entry: CatalogueEntry, answer: unknown): void {
+    if (frame.kind === "SEND") return;
+    try {
+      const violation = entry.validateResponse(answer);
+      if (violation !== undefined) throw new ValidationError(this.#version, frame.action, "response", violation);
+      this.#channel.sendResult(frame.messageId, frame.action, answer);
+    } catch (error) {
+      this.#fail(frame, error);
+    }
+  }
+
+  #fail(frame: RequestFrame, error: unknown): void {
+    const { messageId, action, kind } = frame;
+    if (isAnswer(error)) {
+      if (kind === "CALL") this.#channel.sendError(messageId, action, error.code, error.message, error.details);
+      return;
+    }
+    this.#settings.observer?.failed?.({ identity: this.#channel.connection.identity, action, error });
+    // Nothing of the error goes out: it may hold what the peer must not know.
+    if (kind === "CALL")
+      this.#channel.sendError(messageId, action, "InternalError", "the request could not be processed");
+  }
+
+  #finish(messageId: string): void {
+    this.#running?.delete(messageId);
+    this.#runningCount--;
+    while (!this.isBusy) {
+      const next = this.#waiting?.shift();
+      if (next === undefined) break;
+      this.#waitingSize -= next.size;
+      this.#start(next.frame, next.receivedAt);
+    }
+    if (!this.isBusy) this.#channel.loadChanged();
+    if (this.#runningCount > 0 || this.#idle === undefined) return;
+    const idle = this.#idle;
+    this.#idle = undefined;
+    for (const resolve of idle) resolve();
+  }
+
+  /** A message id that is still in work: a retry (2.x Part 4 §4.1.4) is served by the answer to the first try. */
+  #repeated(frame: RequestFrame, running: string): void {
+    if (running === frame.action) {
+      this.#ignore(frame, "repeated request");
+    } else {
+      this.#refuse(frame, "GenericError", `the message id is in use by ${running}`);
+    }
+  }
+
+  #refuse(frame: RequestFrame, code: ErrorCode, description: string): void {
+    if (frame.kind === "CALL") this.#channel.sendError(frame.messageId, frame.action, code, description);
+    else this.#ignore(frame, `SEND of an action that is not supported here`);
+  }
+
+  #ignore(frame: RequestFrame, reason: string): void {
+    const { identity } = this.#channel.connection;
+    this.#settings.observer?.ignored?.({ identity, reason, messageId: frame.messageId });
+  }
+}

@@ -1,0 +1,355 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import {
+  createServer as createTlsServer,
+  type ServerOptions as TlsOptions,
+  type Server as TlsServer,
+} from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { CallsFrom, SendsFrom } from "../catalogue/messages.ts";
+import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
+import type { Connection, FallbackHandler, Handler } from "../connection.ts";
+import { type CompressionOptions, deflateOptions } from "./compression.ts";
+import type { UntypedHandler } from "./handler-table.ts";
+import {
+  allowsIdentity,
+  chooseVersion,
+  type Handshake,
+  type HandshakeDecision,
+  identityOf,
+  offeredSubprotocols,
+  pathOf,
+  readHandshake,
+  subprotocolOf,
+} from "./handshake.ts";
+import { refuse } from "./http-refusal.ts";
+import { Liveness } from "./liveness.ts";
+import { OcppSocket } from "./ocpp-socket.ts";
+import { OutgoingCalls } from "./outgoing-calls.ts";
+import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
+import { type Ending, RpcPeer } from "./rpc-peer.ts";
+
+/** How a {@link JsonCsms} behaves. */
+export interface JsonCsmsOptions extends PeerOptions {
+  /** Path in front of the identity, `/ocpp` when absent. */
+  readonly path?: string;
+  /** Versions that stations may choose from; all when absent. */
+  readonly versions?: readonly OcppVersion[];
+  /** Decides who may connect; everybody when absent. */
+  authenticate?(handshake: Handshake): HandshakeDecision | Promise<HandshakeDecision>;
+  /** Called before the first message of the connection is handled. */
+  onConnect?(connection: Connection<OcppVersion, "CSMS">, accepted: AcceptedHandshake): void;
+  onDisconnect?(connection: Connection<OcppVersion, "CSMS">, ending: Ending): void;
+  /** Milliseconds that {@link authenticate} may take; 10 000 when absent. Then the station gets 503. */
+  readonly handshakeTimeoutMs?: number;
+  /** Connections at a time, those that are being authenticated included; no limit when absent. Beyond it stations get 503. */
+  readonly maxConnections?: number;
+  /** Messages from 1 024 bytes on when absent; false offers no compression. */
+  readonly compression?: CompressionOptions | false;
+  /** Milliseconds of silence before a ping; 30 000 when absent, 0 for none. */
+  readonly pingIntervalMs?: number;
+  /** Milliseconds to wait for a pong, or any other sign of life; 15 000 when absent. */
+  readonly pongTimeoutMs?: number;
+  /** Source of the moments at which first pings go out, from 0 to 1. */
+  random?(): number;
+}
+
+/** What `onConnect` learns of the handshake. */
+export interface AcceptedHandshake {
+  /** What `authenticate` handed on. */
+  readonly context: unknown;
+  /** The station offered no subprotocol; the version is the one that `authenticate` named. */
+  readonly isWithoutSubprotocol: boolean;
+}
+
+/** Where {@link JsonCsms.listen} listens. */
+export interface ListenOptions {
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly host?: string;
+  /** Serves `wss` with these certificates. */
+  readonly tls?: TlsOptions;
+}
+
+const CLOSE_HANDSHAKE_MS = 5_000;
+
+/**
+ * The CSMS of OCPP-J: a WebSocket server for stations of every version.
+ *
+ * @example
+ * ```ts
+ * const csms = new JsonCsms({ authenticate: ({ identity }) => ({ accept: identity.startsWith("CP") }) });
+ * csms.handle("1.6", "Heartbeat", () => ({ currentTime: new Date().toISOString() }));
+ * await csms.listen({ port: 9000 });
+ * ```
+ */
+export class JsonCsms {
+  readonly #options: JsonCsmsOptions;
+  readonly #settings: PeerSettings;
+  readonly #path: string;
+  readonly #versions: ReadonlySet<OcppVersion>;
+  readonly #webSockets: WebSocketServer;
+  readonly #liveness: Liveness;
+  readonly #random: () => number;
+  readonly #connections = new Map<string, RpcPeer<"CSMS">>();
+  readonly #sockets = new Set<OcppSocket>();
+  readonly #servers = new Set<Server | TlsServer>();
+  readonly #attached = new Map<Server | TlsServer, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>();
+  #handshakes = 0;
+  #isClosing = false;
+  // Set while `ws` completes one handshake, which it does synchronously.
+  #subprotocol: string | false = false;
+
+  /** @throws RangeError for a limit that is not above 0 */
+  constructor(options: JsonCsmsOptions = {}) {
+    this.#options = options;
+    this.#settings = peerSettings("CSMS", options);
+    this.#path = (options.path ?? "/ocpp").replace(/\/+$/, "");
+    this.#versions = new Set(options.versions ?? ocppVersions);
+    this.#liveness = new Liveness(this.#settings.timers, options.pongTimeoutMs ?? 15_000);
+    this.#random = options.random?.bind(options) ?? Math.random;
+    const serverOptions = {
+      noServer: true,
+      clientTracking: false,
+      maxPayload: this.#settings.maxFrameBytes,
+      perMessageDeflate: deflateOptions(options.compression),
+      closeTimeout: CLOSE_HANDSHAKE_MS,
+      WebSocket: OcppSocket,
+      handleProtocols: () => this.#subprotocol,
+    };
+    this.#webSockets = new WebSocketServer(serverOptions);
+  }
+
+  /** The newest connection of every identity. */
+  get connections(): ReadonlyMap<string, Connection<OcppVersion, "CSMS">> {
+    return this.#connections as ReadonlyMap<string, unknown> as ReadonlyMap<string, Connection<OcppVersion, "CSMS">>;
+  }
+
+  /**
+   * Registers what answers an action of stations of one version.
+   *
+   * @throws TypeError when stations of this version do not send the action
+   */
+  handle<V extends OcppVersion, A extends CallsFrom<V, "ChargingStation"> | SendsFrom<V, "ChargingStation">>(
+    version: V,
+    action: A,
+    handler: Handler<V, "CSMS", A>,
+  ): this {
+    this.#settings.handlers.set(version, action, handler as unknown as UntypedHandler);
+    return this;
+  }
+
+  /** Registers what answers every other action of every version; without it the answer is NotSupported. */
+  handleOthers(handler: FallbackHandler<"CSMS">): this {
+    this.#settings.handlers.fallback = handler as unknown as UntypedHandler;
+    return this;
+  }
+
+  /**
+   * Takes the upgrade requests of the caller's server that are below the path. Others are left to the server's other
+   * listeners, and refused with 404 when there are none.
+   */
+  attach(server: Server | TlsServer): void {
+    if (this.#attached.has(server)) return;
+    const listener = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const isOurs = pathOf(request.url).startsWith(`${this.#path}/`);
+      if (isOurs || server.listenerCount("upgrade") === 1) this.handleUpgrade(request, socket, head);
+    };
+    this.#attached.set(server, listener);
+    server.on("upgrade", listener);
+  }
+
+  /** Opens a server of its own. Rejects when the port is taken. */
+  async listen(options: ListenOptions): Promise<{ port: number }> {
+    const server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
+    server.on("request", (_request, response) => {
+      response.writeHead(426, { Connection: "close", Upgrade: "websocket", "Content-Type": "text/plain" });
+      response.end("This is a WebSocket endpoint of OCPP-J.\n");
+    });
+    this.attach(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(options.port, options.host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    this.#servers.add(server);
+    return { port: (server.address() as AddressInfo).port };
+  }
+
+  /** Answers one upgrade request: refuses it, or makes a connection of it. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", onSocketError);
+    const path = pathOf(request.url);
+    const identity = identityOf(path, this.#path);
+    if (this.#isClosing) {
+      refuse(socket, 503, "shutting down");
+      return;
+    }
+    if (identity === undefined) {
+      refuse(socket, 404, "no such charging station");
+      return;
+    }
+    const limit = this.#options.maxConnections ?? Number.POSITIVE_INFINITY;
+    if (this.#connections.size + this.#handshakes >= limit && !this.#connections.has(identity)) {
+      refuse(socket, 503, "too many connections");
+      return;
+    }
+    if (this.#options.authenticate === undefined) {
+      this.#decided(request, socket, head, identity, { accept: true });
+    } else {
+      void this.#authenticate(request, socket, head, identity, path);
+    }
+  }
+
+  /**
+   * Takes no more connections, lets running answers out, closes every connection with 1001 and the servers that
+   * {@link listen} opened. `graceMs` (5 000 when absent) bounds the wait for answers.
+   */
+  async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#isClosing = true;
+    const ending = { code: 1001, reason: "shutting down", graceMs: options.graceMs ?? 5_000 };
+    const servers = [...this.#servers].map((server) => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      return closed;
+    });
+    await Promise.all([...this.#connections.values()].map((connection) => connection.close(ending)));
+    await this.#socketsClosed();
+    for (const server of this.#servers) server.closeAllConnections();
+    await Promise.all(servers);
+    this.#servers.clear();
+    for (const [server, listener] of this.#attached) server.off("upgrade", listener);
+    this.#attached.clear();
+  }
+
+  async #authenticate(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    identity: string,
+    path: string,
+  ): Promise<void> {
+    const abort = new AbortController();
+    const onGone = () => abort.abort(new Error("the station gave up"));
+    socket.once("close", onGone);
+    this.#handshakes++;
+    const timeoutMs = this.#options.handshakeTimeoutMs ?? 10_000;
+    let cancel: (() => void) | undefined;
+    const late = new Promise<HandshakeDecision>((resolve) => {
+      cancel = this.#settings.timers.after(timeoutMs, () => {
+        abort.abort(new Error(`no decision within ${timeoutMs} ms`));
+        resolve({ accept: false, status: 503, reason: "authentication took too long" });
+      });
+    });
+    try {
+      const handshake = readHandshake(request, identity, path, abort.signal);
+      const decision = await Promise.race([this.#options.authenticate?.(handshake), late]);
+      this.#decided(request, socket, head, identity, decision ?? { accept: true });
+    } catch (error) {
+      this.#settings.observer?.failed?.({ identity, action: "", error });
+      refuse(socket, 500, "authentication failed to work");
+    } finally {
+      cancel?.();
+      socket.off("close", onGone);
+      this.#handshakes--;
+    }
+  }
+
+  #decided(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    identity: string,
+    decision: HandshakeDecision,
+  ): void {
+    if (socket.destroyed) return;
+    if (!decision.accept) {
+      refuse(socket, decision.status, decision.reason, decision.headers);
+      return;
+    }
+    if (this.#isClosing) {
+      refuse(socket, 503, "shutting down");
+      return;
+    }
+    const offered = offeredSubprotocols(request.headers["sec-websocket-protocol"]);
+    const isWithoutSubprotocol = offered.length === 0;
+    const version = isWithoutSubprotocol ? decision.versionWithoutSubprotocol : chooseVersion(offered, this.#versions);
+    if (version !== undefined && !allowsIdentity(version, identity)) {
+      refuse(socket, 404, "no identity of this version");
+      return;
+    }
+    this.#subprotocol = version === undefined || isWithoutSubprotocol ? false : subprotocolOf(version);
+    const remoteAddress = request.socket.remoteAddress ?? "";
+    this.#webSockets.handleUpgrade(request, socket, head, (client) => {
+      const webSocket = client as OcppSocket;
+      socket.off("error", onSocketError);
+      if (version === undefined) {
+        rejectProtocol(webSocket);
+        return;
+      }
+      const accepted = { context: decision.context, isWithoutSubprotocol };
+      this.#connected(webSocket, { identity, version, remoteAddress }, accepted, decision.pingIntervalMs);
+    });
+  }
+
+  #connected(
+    socket: OcppSocket,
+    station: { identity: string; version: OcppVersion; remoteAddress: string },
+    accepted: AcceptedHandshake,
+    pingIntervalMs = this.#options.pingIntervalMs ?? 30_000,
+  ): void {
+    const { identity } = station;
+    const peer = new RpcPeer<"CSMS">(this.#settings, station, socket, new OutgoingCalls(this.#settings));
+    const previous = this.#connections.get(identity);
+    this.#connections.set(identity, peer);
+    this.#sockets.add(socket);
+    socket.carry(peer as unknown as RpcPeer, this.#settings.maxUnsentBytes);
+    socket.once("close", () => this.#sockets.delete(socket));
+    peer.onEnd((ending) => this.#ended(socket, peer, ending));
+    this.#liveness.add(socket, pingIntervalMs, this.#random());
+    previous?.replace();
+    this.#tell(identity, () => this.#options.onConnect?.(peer as unknown as Connection<OcppVersion, "CSMS">, accepted));
+    peer.start();
+  }
+
+  #ended(socket: OcppSocket, peer: RpcPeer<"CSMS">, ending: Ending): void {
+    this.#liveness.delete(socket);
+    if (this.#connections.get(peer.identity) === peer) this.#connections.delete(peer.identity);
+    this.#tell(peer.identity, () =>
+      this.#options.onDisconnect?.(peer as unknown as Connection<OcppVersion, "CSMS">, ending),
+    );
+  }
+
+  /** Runs a hook of the caller, whose failure must not reach the socket. */
+  #tell(identity: string, hook: () => void): void {
+    try {
+      hook();
+    } catch (error) {
+      this.#settings.observer?.failed?.({ identity, action: "", error });
+    }
+  }
+
+  async #socketsClosed(): Promise<void> {
+    const closing = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", resolve)));
+    let cancel: (() => void) | undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#settings.timers.after(CLOSE_HANDSHAKE_MS, resolve, true);
+    });
+    await Promise.race([Promise.all(closing), late]);
+    cancel?.();
+    for (const socket of this.#sockets) socket.terminate();
+  }
+}
+
+function onSocketError(this: Duplex): void {
+  this.destroy();
+}
+
+// OCPP-J 1.6 §3.2, 2.x Part 4 §3.3: the handshake was completed without a subprotocol; now close.
+function rejectProtocol(socket: OcppSocket): void {
+  socket.on("error", () => {});
+  socket.close(1002, "none of the offered subprotocols is spoken here");
+}

@@ -1,0 +1,64 @@
+import type { OcppSocket } from "./ocpp-socket.ts";
+import type { Cancel, Timers } from "./timers.ts";
+
+/**
+ * Pings the sockets of an endpoint and ends those that stay silent, with one timer for all of them. Any frame counts as
+ * a sign of life; a socket that is not read because handlers are slow is left in peace.
+ */
+export class Liveness {
+  readonly #timers: Timers;
+  readonly #pongTimeoutMs: number;
+  readonly #sockets = new Map<OcppSocket, number>();
+  #cancel: Cancel | undefined;
+
+  constructor(timers: Timers, pongTimeoutMs: number) {
+    this.#timers = timers;
+    this.#pongTimeoutMs = pongTimeoutMs;
+  }
+
+  /** Watches a socket. `phase` from 0 to 1 spreads the first pings of sockets that came together. */
+  add(socket: OcppSocket, pingIntervalMs: number, phase = 1): void {
+    if (!(pingIntervalMs > 0)) return;
+    socket.pingDueMs = this.#timers.elapsedMs() + pingIntervalMs * phase;
+    this.#sockets.set(socket, pingIntervalMs);
+    this.#schedule();
+  }
+
+  delete(socket: OcppSocket): void {
+    this.#sockets.delete(socket);
+    if (this.#sockets.size > 0) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #schedule(): void {
+    if (this.#cancel !== undefined || this.#sockets.size === 0) return;
+    let stepMs = this.#pongTimeoutMs;
+    for (const intervalMs of this.#sockets.values()) if (intervalMs < stepMs) stepMs = intervalMs;
+    // A quarter of the shortest time keeps every deadline within a quarter of what was asked.
+    this.#cancel = this.#timers.after(Math.min(1_000, Math.max(5, stepMs / 4)), () => this.#look());
+  }
+
+  #look(): void {
+    this.#cancel = undefined;
+    const nowMs = this.#timers.elapsedMs();
+    for (const [socket, intervalMs] of this.#sockets) this.#check(socket, intervalMs, nowMs);
+    this.#schedule();
+  }
+
+  #check(socket: OcppSocket, intervalMs: number, nowMs: number): void {
+    const isBusy = socket.peer?.isPaused === true && !socket.isBlocked;
+    if (socket.isHeard || isBusy) {
+      socket.isHeard = false;
+      socket.pingDueMs = nowMs + intervalMs;
+      socket.pongDueMs = Number.POSITIVE_INFINITY;
+    } else if (nowMs >= socket.pongDueMs) {
+      this.delete(socket);
+      socket.peer?.end({ code: 1006, reason: "no pong" });
+      socket.terminate();
+    } else if (nowMs >= socket.pingDueMs && socket.pongDueMs === Number.POSITIVE_INFINITY) {
+      socket.pongDueMs = nowMs + this.#pongTimeoutMs;
+      socket.ping();
+    }
+  }
+}

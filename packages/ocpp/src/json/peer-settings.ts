@@ -1,0 +1,102 @@
+import { randomBytes } from "node:crypto";
+import type { Role } from "../catalogue/version.ts";
+import type { EndpointObserver, ToleranceHook } from "../connection.ts";
+import { Deadlines } from "./deadlines.ts";
+import { HandlerTable } from "./handler-table.ts";
+import { systemClock, systemTimers, type Timers, type WallClock } from "./timers.ts";
+
+/** What both roles of OCPP-J can be told. */
+export interface PeerOptions {
+  /** Milliseconds to wait for a response unless the call says otherwise; 30 000 when absent. */
+  readonly callTimeoutMs?: number;
+  /** Calls that may wait for their turn on one connection; 100 when absent. */
+  readonly maxQueuedCalls?: number;
+  /** Requests of one peer that may be in work at a time; 16 when absent. Beyond it the socket is not read. */
+  readonly maxConcurrentRequests?: number;
+  /** Largest message taken from the peer, in bytes after decompression; 1 MiB when absent. A larger one ends the connection (1009). */
+  readonly maxFrameBytes?: number;
+  /** Bytes that may wait for a peer that reads slowly before its requests are not read any more; 1 MiB when absent. */
+  readonly maxUnsentBytes?: number;
+  readonly tolerance?: ToleranceHook;
+  readonly observer?: EndpointObserver;
+  readonly clock?: WallClock;
+  readonly timers?: Timers;
+  /** Returns message ids of at most 36 characters that are never repeated; a random prefix per connection and a counter when absent. */
+  createMessageId?(): string;
+}
+
+/** What all connections of one endpoint have in common. */
+export interface PeerSettings {
+  readonly role: Role;
+  readonly handlers: HandlerTable;
+  readonly callTimeoutMs: number;
+  readonly maxQueuedCalls: number;
+  readonly maxConcurrentRequests: number;
+  readonly maxFrameBytes: number;
+  readonly maxUnsentBytes: number;
+  readonly tolerance: ToleranceHook | undefined;
+  readonly observer: EndpointObserver | undefined;
+  readonly clock: WallClock;
+  readonly timers: Timers;
+  readonly deadlines: Deadlines;
+  readonly createMessageId: (() => string) | undefined;
+}
+
+/** An observer that throws must not end a connection, let alone the process. */
+function guarded(observer: EndpointObserver): EndpointObserver {
+  const guard = <E>(method: ((event: E) => void) | undefined): ((event: E) => void) | undefined =>
+    method === undefined
+      ? undefined
+      : (event) => {
+          try {
+            method.call(observer, event);
+          } catch {
+            // There is nobody left to tell.
+          }
+        };
+  const { message, tolerated, violated, ignored, failed } = observer;
+  const methods = {
+    message: guard(message),
+    tolerated: guard(tolerated),
+    violated: guard(violated),
+    ignored: guard(ignored),
+    failed: guard(failed),
+  };
+  return Object.fromEntries(Object.entries(methods).filter(([, method]) => method !== undefined));
+}
+
+function positive(name: string, value: number): number {
+  if (!(value > 0)) throw new RangeError(`${name} must be above 0`);
+  return value;
+}
+
+/** Fills in the defaults. @throws RangeError for a limit that is not above 0 */
+export function peerSettings(role: Role, options: PeerOptions): PeerSettings {
+  const timers = options.timers ?? systemTimers;
+  return {
+    role,
+    handlers: new HandlerTable(role),
+    callTimeoutMs: positive("callTimeoutMs", options.callTimeoutMs ?? 30_000),
+    maxQueuedCalls: positive("maxQueuedCalls", options.maxQueuedCalls ?? 100),
+    maxConcurrentRequests: positive("maxConcurrentRequests", options.maxConcurrentRequests ?? 16),
+    maxFrameBytes: positive("maxFrameBytes", options.maxFrameBytes ?? 2 ** 20),
+    maxUnsentBytes: positive("maxUnsentBytes", options.maxUnsentBytes ?? 2 ** 20),
+    tolerance: options.tolerance,
+    observer: options.observer && guarded(options.observer),
+    clock: options.clock ?? systemClock,
+    timers,
+    deadlines: new Deadlines(timers),
+    createMessageId: options.createMessageId?.bind(options),
+  };
+}
+
+/** Ids that no other connection uses: 72 random bits, then a counter. */
+export class MessageIds {
+  #prefix: string | undefined;
+  #count = 0;
+
+  next(): string {
+    this.#prefix ??= `${randomBytes(9).toString("base64url")}.`;
+    return this.#prefix + (++this.#count).toString(36);
+  }
+}

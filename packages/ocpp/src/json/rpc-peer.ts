@@ -1,0 +1,433 @@
+import { catalogue } from "../catalogue/catalogue.ts";
+import type { OcppVersion, Role } from "../catalogue/version.ts";
+import type { CallOptions, Connection, WireMessage } from "../connection.ts";
+import {
+  type ErrorCode,
+  NotConnectedError,
+  PeerError,
+  UnknownActionError,
+  ValidationError,
+  wireErrorCode,
+} from "../errors.ts";
+import {
+  type ErrorFrame,
+  type Frame,
+  type MalformedFrame,
+  parseFrame,
+  type ResultFrame,
+  unreadableMessageId,
+  writeError,
+  writeRequest,
+  writeResult,
+} from "./frame.ts";
+import { type AnswerChannel, IncomingRequests } from "./incoming-requests.ts";
+import type { CallChannel, OutgoingCall, OutgoingCalls } from "./outgoing-calls.ts";
+import { applyTolerance } from "./payload-check.ts";
+import type { PeerSettings } from "./peer-settings.ts";
+
+/** What carries the frames: a WebSocket, or a pair of queues in a test. */
+export interface Transport {
+  /** Hands a frame over; silently drops it when the transport is gone. */
+  sendText(text: string): void;
+  /** Stops reading, so that the peer is slowed down; what was read already may still arrive. */
+  pause(): void;
+  resume(): void;
+  /** Starts the closing handshake. */
+  close(code: number, reason: string): void;
+  /** Ends the transport at once. */
+  terminate(): void;
+}
+
+/** Why a connection ended. */
+export interface Ending {
+  /** WebSocket close code; 1006 when the transport was lost without one. */
+  readonly code: number;
+  readonly reason: string;
+  /** A newer connection of the same identity took its place. */
+  readonly replacedBy?: boolean;
+}
+
+/** Reason of {@link Connection.closed}. */
+export class ConnectionEndedError extends Error {
+  override readonly name = "ConnectionEndedError";
+  readonly code: number;
+  readonly reason: string;
+
+  constructor(ending: Ending) {
+    super(`the connection ended with ${ending.code}${ending.reason === "" ? "" : `: ${ending.reason}`}`);
+    this.code = ending.code;
+    this.reason = ending.reason;
+  }
+}
+
+/** Who is at the other end, and over what. */
+export interface PeerIdentity {
+  readonly identity: string;
+  readonly version: OcppVersion;
+  readonly remoteAddress: string;
+}
+
+const RESULT_REFUSED: Readonly<Record<string, unknown>> = Object.freeze({});
+
+/**
+ * One connection of OCPP-J. Both roles are the same thing: each may call, and answers what it is called for.
+ */
+export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R>, AnswerChannel, CallChannel {
+  readonly identity: string;
+  readonly version: OcppVersion;
+  readonly transport = "OCPP-J";
+  readonly remoteAddress: string;
+  readonly #settings: PeerSettings;
+  readonly #socket: Transport;
+  readonly #calls: OutgoingCalls;
+  readonly #incoming: IncomingRequests;
+  readonly #keepsQueue: boolean;
+  #ending: Ending | undefined;
+  #isClosing = false;
+  #isPaused = false;
+  #isBlocked = false;
+  #closed: AbortController | undefined;
+  #onEnd: ((ending: Ending) => void)[] | undefined;
+
+  /** `keepsQueue` leaves waiting calls to the next connection of the same queue. */
+  constructor(settings: PeerSettings, peer: PeerIdentity, socket: Transport, calls: OutgoingCalls, keepsQueue = false) {
+    this.identity = peer.identity;
+    this.version = peer.version;
+    this.remoteAddress = peer.remoteAddress;
+    this.#settings = settings;
+    this.#socket = socket;
+    this.#calls = calls;
+    this.#keepsQueue = keepsQueue;
+    this.#incoming = new IncomingRequests(settings, peer.version, this);
+  }
+
+  /** The connection as handlers see it. */
+  get connection(): Connection {
+    return this as unknown as Connection;
+  }
+
+  get isOpen(): boolean {
+    return this.#ending === undefined && !this.#isClosing;
+  }
+
+  /** Whether the socket is not read because handlers, and not the network, are slow. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  get closed(): AbortSignal {
+    if (this.#closed === undefined) {
+      this.#closed = new AbortController();
+      if (this.#ending !== undefined) this.#closed.abort(new ConnectionEndedError(this.#ending));
+    }
+    return this.#closed.signal;
+  }
+
+  // Promise<never> fits every response type; which one it is was settled by the validation of the response.
+  call(action: string, payload: unknown, options?: CallOptions): Promise<never> {
+    return this.callUntyped(action, payload, options) as Promise<never>;
+  }
+
+  callUntyped(action: string, payload: unknown, options?: CallOptions): Promise<unknown> {
+    try {
+      const entry = this.#entryToSend(action, "CALL");
+      const violation = entry.validateRequest(payload);
+      if (violation !== undefined) throw new ValidationError(this.version, action, "request", violation);
+      if (!this.isOpen) throw new NotConnectedError(action, false);
+      return this.#calls.call(entry, payload, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  send(action: string, payload: unknown): Promise<void> {
+    try {
+      const entry = this.#entryToSend(action, "SEND");
+      const violation = entry.validateRequest(payload);
+      if (violation !== undefined) throw new ValidationError(this.version, action, "request", violation);
+      if (!this.isOpen) throw new NotConnectedError(action, false);
+      const messageId = this.#calls.createMessageId();
+      this.#write(writeRequest("SEND", messageId, action, payload), "SEND", messageId, action);
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async close(
+    options: { readonly code?: number; readonly reason?: string; readonly graceMs?: number } = {},
+  ): Promise<void> {
+    const { code = 1000, reason = "", graceMs = 5_000 } = options;
+    if (this.#ending !== undefined) return;
+    const ended = new Promise<void>((resolve) => this.onEnd(() => resolve()));
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      this.#incoming.stop();
+      this.#flow();
+      await this.#withinMs(graceMs, this.#incoming.idle());
+      this.#socket.close(code, reason);
+      this.end({ code, reason });
+    }
+    await ended;
+  }
+
+  /** Sends calls that wait. To be called once the peer may be called. */
+  start(): void {
+    if (this.#ending === undefined) this.#calls.open(this);
+  }
+
+  /** Calls back when the connection ends; at most one end is reported. */
+  onEnd(listener: (ending: Ending) => void): void {
+    this.#onEnd ??= [];
+    this.#onEnd.push(listener);
+  }
+
+  /** Takes one text frame. Never throws. */
+  receive(text: string): void {
+    if (this.#ending !== undefined) return;
+    try {
+      this.#dispatch(text, parseFrame(this.version, text), true);
+    } catch (error) {
+      this.#settings.observer?.failed?.({ identity: this.identity, action: "", error });
+      this.#socket.close(1011, "internal error");
+      this.end({ code: 1011, reason: "internal error" });
+    }
+  }
+
+  /** Takes note of a frame that can be no message: OCPP-J is text (2.x Part 4 §4.1.2). */
+  receiveBinary(): void {
+    if (this.#ending !== undefined) return;
+    this.#malformed("", {
+      kind: "malformed",
+      messageId: "",
+      reason: "binary frame",
+      answer: undefined,
+      isResult: false,
+    });
+  }
+
+  /** The transport is gone, or is given up: nothing is sent or received from here on. */
+  end(ending: Ending): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = ending;
+    const error = new ConnectionEndedError(ending);
+    this.#incoming.stop();
+    if (this.#keepsQueue) this.#calls.interrupt(error);
+    else this.#calls.close(error);
+    this.#closed?.abort(error);
+    const listeners = this.#onEnd;
+    this.#onEnd = undefined;
+    for (const listener of listeners ?? []) listener(ending);
+  }
+
+  /** A newer connection of the identity is there; this one ends now and takes nothing more. */
+  replace(): void {
+    const reason = "replaced by a newer connection";
+    this.#socket.resume();
+    this.#socket.close(1008, reason);
+    this.end({ code: 1008, reason, replacedBy: true });
+  }
+
+  /** The peer does not read as fast as it asks. While so, it is not read either. */
+  setBlocked(isBlocked: boolean): void {
+    this.#isBlocked = isBlocked;
+    this.#flow();
+  }
+
+  sendCall(call: OutgoingCall): void {
+    this.#write(call.text, "CALL", call.messageId, call.entry.action);
+    if (this.#isPaused) this.#flow();
+  }
+
+  sendResult(messageId: string, action: string, payload: unknown): void {
+    this.#write(writeResult(messageId, payload), "CALLRESULT", messageId, action);
+  }
+
+  sendError(
+    messageId: string,
+    action: string,
+    code: ErrorCode,
+    description: string,
+    details?: Readonly<Record<string, unknown>>,
+  ): void {
+    const text = writeError(this.version, "CALLERROR", messageId, code, description, details);
+    this.#write(text, "CALLERROR", messageId, action, wireErrorCode(this.version, code));
+  }
+
+  loadChanged(): void {
+    this.#flow();
+  }
+
+  #entryToSend(action: string, kind: "CALL" | "SEND") {
+    const entry = catalogue(this.version).get(action);
+    if (entry === undefined || entry.kind !== kind || (entry.from !== "Both" && entry.from !== this.#settings.role)) {
+      throw new UnknownActionError(this.version, action);
+    }
+    return entry;
+  }
+
+  #dispatch(text: string, frame: Frame, mayBeMended: boolean): void {
+    switch (frame.kind) {
+      case "CALL":
+      case "SEND":
+        this.#received(text, frame.kind, frame.messageId, frame.action);
+        this.#incoming.receive(frame, text.length);
+        return;
+      case "CALLRESULT":
+        this.#result(text, frame);
+        return;
+      case "CALLERROR":
+      case "CALLRESULTERROR":
+        this.#error(text, frame);
+        return;
+      case "malformed":
+        if (!mayBeMended || !this.#mended(text)) this.#malformed(text, frame);
+        return;
+    }
+  }
+
+  #mended(text: string): boolean {
+    const hook = this.#settings.tolerance?.frame;
+    if (hook === undefined) return false;
+    const { identity, version } = this;
+    let mended: { readonly rule: string; readonly text: string } | undefined;
+    try {
+      mended = hook.call(this.#settings.tolerance, { identity, version, text });
+    } catch (error) {
+      this.#settings.observer?.failed?.({ identity, action: "", error });
+    }
+    if (mended === undefined) return false;
+    const frame = parseFrame(version, mended.text);
+    if (frame.kind === "malformed") return false;
+    const action = "action" in frame ? frame.action : "";
+    this.#settings.observer?.tolerated?.({ identity, version, action, rule: mended.rule });
+    this.#dispatch(text, frame, false);
+    return true;
+  }
+
+  #result(text: string, frame: ResultFrame): void {
+    const { messageId } = frame;
+    const call = this.#calls.take(messageId);
+    if (typeof call === "string") {
+      this.#received(text, frame.kind, messageId, "");
+      this.#ignored(call, messageId);
+      return;
+    }
+    this.#received(text, frame.kind, messageId, call.entry.action);
+    const violation = call.entry.validateResponse(frame.payload);
+    if (violation === undefined) {
+      call.resolve(frame.payload);
+    } else {
+      const { tolerance, observer } = this.#settings;
+      const checked = applyTolerance(
+        this.identity,
+        call.entry,
+        "response",
+        frame.payload,
+        violation,
+        tolerance,
+        observer,
+      );
+      if (checked.violation === undefined) call.resolve(checked.payload);
+      else
+        this.#refuseResult(call, new ValidationError(this.version, call.entry.action, "response", checked.violation));
+    }
+    this.#answered();
+  }
+
+  #error(text: string, frame: ErrorFrame): void {
+    const { kind, messageId, code } = frame;
+    const call = kind === "CALLERROR" ? this.#calls.take(messageId) : `CALLRESULTERROR ${code}`;
+    if (typeof call === "string") {
+      this.#received(text, kind, messageId, "", code);
+      this.#ignored(messageId === unreadableMessageId ? `the peer could not read a message: ${code}` : call, messageId);
+      return;
+    }
+    this.#received(text, kind, messageId, call.entry.action, code);
+    call.reject(new PeerError(code, frame.description, frame.details));
+    this.#answered();
+  }
+
+  #malformed(text: string, frame: MalformedFrame): void {
+    const { messageId, reason, answer } = frame;
+    const code = answer === undefined ? undefined : wireErrorCode(this.version, answer);
+    this.#received(text, "malformed", messageId, "", code);
+    this.#ignored(`unreadable frame: ${reason}`, messageId);
+    if (answer !== undefined) {
+      this.sendError(messageId === "" ? unreadableMessageId : messageId, "", answer, reason);
+      return;
+    }
+    if (!frame.isResult) return;
+    const call = this.#calls.take(messageId);
+    if (typeof call === "string") return;
+    const violation = { path: "", rule: "frame", expected: reason, kind: "absent" } as const;
+    this.#refuseResult(call, new ValidationError(this.version, call.entry.action, "response", violation));
+    this.#answered();
+  }
+
+  #refuseResult(call: OutgoingCall, error: ValidationError): void {
+    if (this.version === "2.1") {
+      const code = error.violation.rule === "frame" ? "FormatViolation" : error.code;
+      const details = error.violation.rule === "frame" ? RESULT_REFUSED : error.details;
+      const text = writeError(this.version, "CALLRESULTERROR", call.messageId, code, error.message, details);
+      this.#write(text, "CALLRESULTERROR", call.messageId, call.entry.action, code);
+    }
+    call.reject(error);
+  }
+
+  #answered(): void {
+    this.#calls.next();
+    if (this.#incoming.isBusy) this.#flow();
+  }
+
+  /**
+   * Whether to read on. A handler may wait for a response of the same peer, so that a busy connection with a call
+   * outstanding is read until its waiting requests overrun.
+   */
+  #flow(): void {
+    const isFull = this.#incoming.isBusy && (!this.#calls.isOutstanding || this.#incoming.isOverrun);
+    const pause = (isFull || this.#isBlocked) && !this.#isClosing;
+    if (pause === this.#isPaused) return;
+    this.#isPaused = pause;
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #write(text: string, kind: WireMessage["kind"], messageId: string, action: string, errorCode?: string): void {
+    if (this.#ending !== undefined) return;
+    this.#socket.sendText(text);
+    this.#observe("sent", text, kind, messageId, action, errorCode);
+  }
+
+  #received(text: string, kind: WireMessage["kind"], messageId: string, action: string, errorCode?: string): void {
+    this.#observe("received", text, kind, messageId, action, errorCode);
+  }
+
+  #observe(
+    direction: WireMessage["direction"],
+    text: string,
+    kind: WireMessage["kind"],
+    messageId: string,
+    action: string,
+    errorCode: string | undefined,
+  ): void {
+    const observer = this.#settings.observer;
+    if (observer?.message === undefined) return;
+    const { identity, version, transport } = this;
+    const message = { identity, version, transport, direction, kind, action, messageId, text } as const;
+    observer.message(errorCode === undefined ? message : { ...message, errorCode });
+  }
+
+  #ignored(reason: string, messageId: string): void {
+    this.#settings.observer?.ignored?.({ identity: this.identity, reason, messageId });
+  }
+
+  async #withinMs(limitMs: number, done: Promise<void>): Promise<void> {
+    let cancel: (() => void) | undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#settings.timers.after(limitMs, resolve);
+    });
+    await Promise.race([done, late]);
+    cancel?.();
+  }
+}
