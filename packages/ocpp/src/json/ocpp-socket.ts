@@ -1,0 +1,86 @@
+import { type RawData, WebSocket } from "ws";
+import type { RpcPeer, Transport } from "./rpc-peer.ts";
+
+const LONGEST_REASON_BYTES = 123;
+
+/** A close reason that fits its frame (RFC 6455 §5.5), cut between characters. */
+function fittingReason(reason: string): string {
+  if (Buffer.byteLength(reason) <= LONGEST_REASON_BYTES) return reason;
+  const cut = Buffer.from(reason).subarray(0, LONGEST_REASON_BYTES).toString("utf8");
+  return cut.replace(/\uFFFD+$/u, "");
+}
+
+/** Liveness of one socket, as {@link Liveness} keeps it. Times are those of the endpoint's timers. */
+export interface Pulse {
+  /** Something was received since the last look. */
+  isHeard: boolean;
+  pingDueMs: number;
+  /** Infinity while no pong is awaited. */
+  pongDueMs: number;
+}
+
+/** A WebSocket that knows the peer it carries: no closure and no wrapper per connection. */
+export class OcppSocket extends WebSocket implements Transport, Pulse {
+  peer: RpcPeer | undefined;
+  maxUnsentBytes = Number.POSITIVE_INFINITY;
+  isHeard = false;
+  pingDueMs = Number.POSITIVE_INFINITY;
+  pongDueMs = Number.POSITIVE_INFINITY;
+  #isBlocked = false;
+
+  /** Delivers messages to the peer from here on. */
+  carry(peer: RpcPeer, maxUnsentBytes: number): void {
+    this.peer = peer;
+    this.maxUnsentBytes = maxUnsentBytes;
+    this.on("message", onMessage);
+    this.on("pong", onSignOfLife);
+    this.on("ping", onSignOfLife);
+    this.on("error", onError);
+    this.on("close", onClose);
+  }
+
+  sendText(text: string): void {
+    if (this.bufferedAmount <= this.maxUnsentBytes) {
+      this.send(text);
+      return;
+    }
+    if (!this.#isBlocked) {
+      this.#isBlocked = true;
+      this.peer?.setBlocked(true);
+    }
+    this.send(text, () => this.#written());
+  }
+
+  /** Whether answers pile up because the peer does not read. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, typeof reason === "string" ? fittingReason(reason) : reason);
+  }
+
+  #written(): void {
+    if (!this.#isBlocked || this.bufferedAmount > this.maxUnsentBytes / 2) return;
+    this.#isBlocked = false;
+    this.peer?.setBlocked(false);
+  }
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const socket = this as OcppSocket;
+  socket.isHeard = true;
+  if (isBinary) socket.peer?.receiveBinary();
+  else socket.peer?.receive((data as Buffer).toString());
+}
+
+function onSignOfLife(this: WebSocket): void {
+  (this as OcppSocket).isHeard = true;
+}
+
+// The close event follows every error and tells all that anybody can act on.
+function onError(): void {}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  (this as OcppSocket).peer?.end({ code, reason: reason.toString() });
+}
