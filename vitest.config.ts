@@ -1,12 +1,14 @@
 import { defineConfig } from "vitest/config";
 
-const conditions = ["development", "module", "node", "import", "default"];
+// "import" must not be named: it would reach `require` inside dependencies and hand them modules they cannot call.
+const conditions = ["development", "module", "node"];
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     include: ["packages/*/src/**/*.test.ts", "packages/*/generate/**/*.test.ts", "tests/**/*.test.ts"],
+    globalSetup: ["tests/global-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

@@ -1,0 +1,96 @@
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyInstance, FastifySchema, RouteOptions } from "fastify";
+import { ProblemSchema } from "./problem.ts";
+import { defaultRole } from "./roles.ts";
+
+/** Path of the OpenAPI document. */
+export const OPENAPI_PATH = "/api/openapi.json";
+
+/** Serves the OpenAPI 3.1 document and its page. Call before routes are added: it completes their schemas. */
+export async function registerOpenApi(server: FastifyInstance, version: string): Promise<void> {
+  server.addSchema(ProblemSchema);
+  server.addHook("onRoute", completeSchema);
+  await server.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Polyphase",
+        version,
+        description:
+          "Charging Station Management System for OCPP 1.2, 1.5, 1.6, 2.0.1 and 2.1, in the words of OCPP 2.1. " +
+          "Errors are problem documents (RFC 9457); lists are paged by cursor.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/" }],
+      components: {
+        securitySchemes: {
+          bearer: { type: "http", scheme: "bearer", description: "An API key, or the configured administrator token" },
+        },
+      },
+    },
+    refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `schema-${index}`) },
+  });
+  await server.register(swaggerUi, { routePrefix: "/api/docs", uiConfig: { docExpansion: "list", deepLinking: true } });
+  server.get(OPENAPI_PATH, { config: { role: "anyone" }, schema: { hide: true } }, () => server.swagger());
+}
+
+type OperationSchema = FastifySchema & { hide?: boolean };
+
+/** Gives a documented route what all have: an operation id, a tag, the security scheme and the problem responses. */
+function completeSchema(route: RouteOptions): void {
+  const schema: OperationSchema | undefined = route.schema;
+  if (schema === undefined || schema.hide === true) {
+    route.schema = { ...schema, hide: true } as OperationSchema;
+    return;
+  }
+  const method = Array.isArray(route.method) ? (route.method[0] ?? "GET") : route.method;
+  const role = route.config?.role ?? defaultRole(method);
+  const isHead = method === "HEAD";
+  route.schema = {
+    operationId: operationIdOf(method, route.url),
+    tags: [tagOf(route.url)],
+    security: role === "anyone" ? [] : [{ bearer: [] }],
+    ...schema,
+    description: describeRole(schema.description, role),
+    response: { ...problemResponses(), ...(schema.response as object | undefined) },
+    ...(isHead ? { hide: true } : {}),
+  } as OperationSchema;
+}
+
+function problemResponses(): Record<string, unknown> {
+  const content = { "application/problem+json": { schema: { $ref: "Problem#" } } };
+  return {
+    "4xx": { description: "The request cannot be served as it is", content },
+    "5xx": { description: "The server, the database or the station could not do it now", content },
+  };
+}
+
+function describeRole(description: string | undefined, role: string): string {
+  const needs = role === "anyone" ? "Needs no token." : `Needs the role ${role}.`;
+  return description === undefined ? needs : `${description}\n\n${needs}`;
+}
+
+/** `GET /api/v1/stations/:stationId/variables` becomes `getStationsByStationIdVariables`. */
+function operationIdOf(method: string, url: string): string {
+  const words = pathWords(url).map((word) => (word.startsWith(":") ? `By${capital(word.slice(1))}` : capital(word)));
+  return method.toLowerCase() + words.join("");
+}
+
+function tagOf(url: string): string {
+  return pathWords(url)[0] ?? "server";
+}
+
+function pathWords(url: string): string[] {
+  return url
+    .replace(/^\/api\/v1/, "")
+    .split("/")
+    .filter((word) => word !== "");
+}
+
+function capital(word: string): string {
+  return word
+    .split(/[^A-Za-z0-9]+/)
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+    .join("");
+}

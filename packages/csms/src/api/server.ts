@@ -1,0 +1,192 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import helmet from "@fastify/helmet";
+import rateLimit from "@fastify/rate-limit";
+import type { FastifyPluginAsyncTypebox, TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import { allowedMethods } from "./allowed-methods.ts";
+import { type Credentials, registerAuthentication } from "./authentication.ts";
+import { known, toProblem } from "./error-mapping.ts";
+import { type ReadinessCheck, registerHealth } from "./health.ts";
+import { type Metrics, registerMetrics } from "./metrics.ts";
+import { registerOpenApi } from "./openapi.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemError, problemDocument } from "./problem.ts";
+import { registerProblemPages } from "./problem-pages.ts";
+import { requestValidatorCompiler } from "./request-validation.ts";
+import { registerStatusPage, type StatusFigure } from "./status-page.ts";
+
+/** The HTTP server: start it with `listen`, try it without a socket with `inject`, end it with `close`. */
+export type ApiServer = FastifyInstance;
+
+/** What the HTTP server is made of. */
+export interface ApiOptions {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Version of the product, for the OpenAPI document and the status page. */
+  readonly version: string;
+  readonly credentials: Credentials;
+  /** Routes of the blocks, each mounted below `/api/v1`. */
+  readonly plugins: readonly FastifyPluginAsyncTypebox[];
+  /** Routes mounted at the root, for pages. They see to their own access. */
+  readonly rootPlugins?: readonly FastifyPluginAsyncTypebox[];
+  readonly metrics: Metrics;
+  /** What must work for `/health/ready`, by name. */
+  readonly readiness?: Readonly<Record<string, ReadinessCheck>>;
+  /** Figures of the status page. */
+  readonly figures?: () => readonly StatusFigure[];
+  /** Largest body of a request in bytes; default 1 MiB. */
+  readonly bodyLimitBytes?: number;
+  /** Trust `X-Forwarded-For` of these proxies (addresses or CIDR); default none. */
+  readonly trustedProxies?: readonly string[];
+}
+
+/**
+ * Makes the HTTP server with everything that routes share: tokens and roles, validation, problem documents, security
+ * headers, metrics, health, the OpenAPI document and the status page. Blocks add routes with `plugins`.
+ *
+ * @example
+ * ```ts
+ * const server = await createApi({ log, clock, version, credentials, metrics, plugins: [stations.api] });
+ * await server.listen({ host: "127.0.0.1", port: 8080 });
+ * ```
+ */
+export async function createApi(options: ApiOptions): Promise<ApiServer> {
+  const server = createServer(options);
+  const methodsOf = allowedMethods(server);
+  server.decorateRequest("caller", undefined);
+  server.decorateRequest("auditDetail", undefined);
+  registerErrors(server, methodsOf);
+  await server.register(helmet, securityHeaders);
+  await server.register(rateLimit, { global: false, errorResponseBuilder: tooManyAttempts });
+  server.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+  });
+  registerRequestLog(server);
+  await registerOpenApi(server, options.version);
+  registerMetrics(server, options.metrics);
+  registerHealth(server, options.readiness ?? {}, options.log);
+  registerProblemPages(server);
+  registerStatusPage(server, {
+    version: options.version,
+    clock: options.clock,
+    startedAt: options.clock.now(),
+    figures: options.figures ?? (() => []),
+  });
+  await server.register(
+    async (scope) => {
+      registerAuthentication(scope, options.credentials, options.clock);
+      scope.addHook("onSend", async (_request, reply) => {
+        if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
+      });
+      for (const plugin of options.plugins) await scope.register(plugin);
+    },
+    { prefix: "/api/v1" },
+  );
+  for (const plugin of options.rootPlugins ?? []) await server.register(plugin);
+  await server.ready();
+  return server;
+}
+
+function createServer(options: ApiOptions): ApiServer {
+  const server = Fastify({
+    loggerInstance: options.log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
+    bodyLimit: options.bodyLimitBytes ?? 1_048_576,
+    requestTimeout: 30_000,
+    genReqId: requestId,
+    trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
+    routerOptions: { maxParamLength: 512 },
+    return503OnClosing: true,
+    frameworkErrors: answerWithProblem,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  server.setValidatorCompiler(requestValidatorCompiler);
+  return server as unknown as ApiServer;
+}
+
+/** A caller's own request id is kept when it is harmless, so that its logs and ours can be joined. */
+function requestId(request: IncomingMessage): string {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/** Nothing may be loaded but from here, nothing framed, nothing inline. HSTS belongs to whoever ends TLS. */
+const securityHeaders = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'", "data:"],
+      fontSrc: ["'self'"],
+      connectSrc: ["'self'"],
+      formAction: ["'self'"],
+      baseUri: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  strictTransportSecurity: false,
+  referrerPolicy: { policy: "no-referrer" },
+} as const;
+
+function registerErrors(server: ApiServer, methodsOf: (path: string) => readonly string[]): void {
+  server.setErrorHandler(answerWithProblem);
+  server.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(request.url);
+    if (methods.length === 0) throw known("not-found", undefined, "there is no such path");
+    return answerWithProblem(
+      known(
+        "method-not-allowed",
+        undefined,
+        `${request.method} is not allowed here`,
+        {},
+        { allow: methods.join(", ") },
+      ),
+      request,
+      reply,
+    );
+  });
+}
+
+function answerWithProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = toProblem(error);
+  // What a station did or did not do is no failure of this server.
+  const isOurs = problem.type === "internal" || problem.type === "database-unavailable";
+  if (problem.status >= 500)
+    request.log.error({ err: problem.cause ?? problem, problem: problem.type }, "request failed");
+  return reply
+    .status(problem.status)
+    .headers(problem.headers)
+    .header("content-type", PROBLEM_MEDIA_TYPE)
+    .serializer(String)
+    .send(JSON.stringify(problemDocument(problem, request.id)));
+}
+
+function tooManyAttempts(_request: FastifyRequest, context: { ttl: number }): ProblemError {
+  const waitS = Math.ceil(context.ttl / 1000);
+  return known("too-many-attempts", undefined, `wait ${waitS} s`, {}, { "retry-after": String(waitS) });
+}
+
+function registerRequestLog(server: ApiServer): void {
+  server.addHook("onResponse", async (request, reply) => {
+    const isChange = request.method !== "GET" && request.method !== "HEAD";
+    const facts = {
+      method: request.method,
+      path: request.url.split("?", 1)[0],
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime),
+      remoteAddress: request.ip,
+      ...(request.caller === undefined ? {} : { caller: request.caller.name }),
+    };
+    if (isChange) request.log.info(facts, "request");
+    else request.log.debug(facts, "request");
+  });
+}
