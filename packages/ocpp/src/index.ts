@@ -18,5 +18,6 @@ export type * as Ocpp16 from "./generated/types-1.6.ts";
 export type * as Ocpp201 from "./generated/types-2.0.1.ts";
 export type * as Ocpp21 from "./generated/types-2.1.ts";
 export * from "./json/index.ts";
+export * from "./soap/index.ts";
 export { isDateTime, isUri } from "./validation/runtime.ts";
 export { describeViolation, type ValueKind, type Violation } from "./validation/violation.ts";

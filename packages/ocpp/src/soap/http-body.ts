@@ -1,0 +1,101 @@
+import type { IncomingMessage } from "node:http";
+import { promisify } from "node:util";
+import { deflate, gunzip, gzip, inflate, inflateRaw } from "node:zlib";
+
+/** Why a body could not be read. */
+export class HttpBodyError extends Error {
+  override readonly name = "HttpBodyError";
+  /** HTTP status that tells the sender. */
+  readonly status: 400 | 413 | 415;
+
+  constructor(status: 400 | 413 | 415, reason: string, cause?: unknown) {
+    super(reason, cause === undefined ? undefined : { cause });
+    this.status = status;
+  }
+}
+
+/** The compression methods that OCPP-S 1.6 §6.1 obliges both sides to support. */
+export type ContentCoding = "gzip" | "deflate";
+
+type Unzip = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>;
+const unzip: Readonly<Record<"gzip" | "deflate" | "deflateRaw", Unzip>> = {
+  gzip: promisify(gunzip) as Unzip,
+  deflate: promisify(inflate) as Unzip,
+  deflateRaw: promisify(inflateRaw) as Unzip,
+};
+const zip = { gzip: promisify(gzip), deflate: promisify(deflate) };
+
+/** RFC 1950 §2.2: method 8 and a header that is a multiple of 31. Some stacks send bare RFC 1951 as "deflate". */
+function hasZlibHeader(bytes: Uint8Array): boolean {
+  const [first = 0, second = 0] = bytes;
+  return (first & 0x0f) === 8 && ((first << 8) | second) % 31 === 0;
+}
+
+async function decompress(bytes: Buffer, coding: string, maxBytes: number): Promise<Buffer> {
+  let method: keyof typeof unzip;
+  if (coding === "gzip" || coding === "x-gzip") method = "gzip";
+  else if (coding === "deflate") method = hasZlibHeader(bytes) ? "deflate" : "deflateRaw";
+  else throw new HttpBodyError(415, "a content encoding other than gzip and deflate");
+  try {
+    return await unzip[method](bytes, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
+      throw new HttpBodyError(413, `more than ${maxBytes} bytes when decompressed`, error);
+    }
+    throw new HttpBodyError(400, `a body that is not ${coding}`, error);
+  }
+}
+
+function collect(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const tooLarge = () => new HttpBodyError(413, `more than ${maxBytes} bytes`);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const settle = (outcome: () => void) => {
+      message.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
+      // An abort after this must not become an unhandled error, and what is left must not fill buffers.
+      message.on("error", () => {}).resume();
+      outcome();
+    };
+    const onData = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) settle(() => reject(tooLarge()));
+      else chunks.push(chunk);
+    };
+    const onEnd = () => settle(() => resolve(Buffer.concat(chunks, size)));
+    const onError = (error: Error) => settle(() => reject(error));
+    const onClose = () => settle(() => reject(new Error("the body broke off")));
+    message.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
+    if (Number(message.headers["content-length"] ?? 0) > maxBytes) settle(() => reject(tooLarge()));
+  });
+}
+
+/**
+ * Reads a request's or response's body, decompressed. Neither the bytes on the wire nor those after
+ * decompression go beyond `maxBytes`.
+ *
+ * @throws HttpBodyError when it is too large, corrupt or in an unknown encoding; the stream's error when it breaks off.
+ */
+export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const bytes = await collect(message, maxBytes);
+  const coding = (message.headers["content-encoding"] ?? "identity").trim().toLowerCase();
+  return coding === "identity" || coding === "" ? bytes : decompress(bytes, coding, maxBytes);
+}
+
+/** Compresses a text. */
+export async function compressText(text: string, coding: ContentCoding): Promise<Buffer> {
+  return zip[coding](text);
+}
+
+/** The coding that an `Accept-Encoding` header allows and we prefer, or undefined. */
+export function acceptedCoding(header: string | string[] | undefined): ContentCoding | undefined {
+  const accepted = new Set<string>();
+  for (const item of String(header ?? "")
+    .toLowerCase()
+    .split(",")) {
+    const [coding = "", ...parameters] = item.split(";").map((part) => part.trim());
+    if (!parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))) accepted.add(coding);
+  }
+  if (accepted.has("gzip") || accepted.has("x-gzip")) return "gzip";
+  return accepted.has("deflate") ? "deflate" : undefined;
+}

@@ -1,0 +1,236 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Role } from "../catalogue/version.ts";
+import type { Connection, EndpointObserver, ToleranceHook } from "../connection.ts";
+import { ValidationError } from "../errors.ts";
+import type { HandlerTable } from "../json/handler-table.ts";
+import { applyTolerance } from "../json/payload-check.ts";
+import type { WallClock } from "../json/timers.ts";
+import { describeViolation } from "../validation/violation.ts";
+import { type Addressing, ANONYMOUS_ADDRESS, type Envelope, parseEnvelope } from "./envelope.ts";
+import { faultFor, isAnswer, SoapFault } from "./fault.ts";
+import { HttpBodyError, readBody } from "./http-body.ts";
+import { SoapReply } from "./reply.ts";
+import { findOperation, findService, type Operation, type SoapVersion, serviceOf } from "./soap-version.ts";
+import { decodeXml } from "./xml-encoding.ts";
+import { readXml, XmlSyntaxError } from "./xml-reader.ts";
+
+/** A request whose envelope is open and whose sender is not yet known. */
+export interface OpenedRequest {
+  readonly version: SoapVersion;
+  readonly chargeBoxIdentity: string | undefined;
+  readonly addressing: Addressing;
+  readonly http: IncomingMessage;
+  /** Names of deviations that were let pass; more may be added. */
+  readonly deviations: Set<string>;
+}
+
+/** How an endpoint answers the requests of its peers. */
+export interface IncomingSettings {
+  readonly role: Role;
+  readonly versions: ReadonlySet<SoapVersion>;
+  readonly handlers: HandlerTable;
+  readonly tolerance: ToleranceHook | undefined;
+  readonly observer: EndpointObserver | undefined;
+  readonly clock: WallClock;
+  readonly maxBodyBytes: number;
+  /** Requests in work at a time, of all peers. */
+  readonly maxRequests: number;
+  /** Requests in work at a time of one peer. */
+  readonly maxConcurrentRequests: number;
+  /** Responses from this size on are compressed for peers that accept it. */
+  readonly compressionThresholdBytes: number;
+  createMessageId(): string;
+  from(): string | undefined;
+  /** Says whose request it is. @throws SoapFault when it is refused */
+  identify(request: OpenedRequest): Promise<Connection>;
+}
+
+const UNAVAILABLE = { status: 503, headers: { "retry-after": "5" } };
+
+/** The requests that come in at an endpoint's own HTTP listener, each answered in its HTTP response. */
+export class IncomingSoap {
+  readonly #settings: IncomingSettings;
+  readonly #perIdentity = new Map<string, number>();
+  #running = 0;
+  #isStopped = false;
+  #idle: (() => void)[] = [];
+
+  constructor(settings: IncomingSettings) {
+    this.#settings = settings;
+  }
+
+  /** Answers one POST. Never rejects. */
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const reply = new SoapReply(request, response, this.#settings);
+    this.#running++;
+    try {
+      if (this.#isStopped || this.#running > this.#settings.maxRequests) {
+        throw new SoapFault("Receiver", "InternalError", "no capacity at present", UNAVAILABLE);
+      }
+      await this.#handle(request, reply);
+    } catch (error) {
+      this.#report(reply, error);
+      await reply.fault(faultFor(error)).catch(() => response.destroy());
+    } finally {
+      this.#running--;
+      if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  /** Refuses further requests. Resolves when those in work are answered. */
+  stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #report(reply: SoapReply, error: unknown): void {
+    const { observer } = this.#settings;
+    if (reply.connection === undefined) {
+      const reason = error instanceof SoapFault ? `refused: ${error.message}` : "broken off";
+      observer?.ignored?.({ identity: reply.identity, reason, messageId: reply.messageId });
+    }
+    if (reply.action !== "" && !(error instanceof SoapFault) && !isAnswer(error)) {
+      observer?.failed?.({ identity: reply.identity, action: reply.action, error });
+    }
+  }
+
+  async #handle(request: IncomingMessage, reply: SoapReply): Promise<void> {
+    const text = await this.#readText(request);
+    const envelope = openRequest(text);
+    const deviations = new Set<string>();
+    const { version, namespace } = this.#serviceFor(envelope);
+    reply.answers(version, namespace, envelope);
+    if (envelope.notUnderstood.length > 0) {
+      throw new SoapFault(
+        "MustUnderstand",
+        undefined,
+        `not understood: ${envelope.notUnderstood.join(", ").slice(0, 500)}`,
+      );
+    }
+    const { addressing, chargeBoxIdentity } = envelope;
+    const connection = await this.#settings.identify({
+      version,
+      chargeBoxIdentity,
+      addressing,
+      http: request,
+      deviations,
+    });
+    const operation = findOperation(version, serviceOf(this.#settings.role), envelope.body.name);
+    reply.from(connection, operation?.entry.action ?? "", text);
+    if (operation === undefined) {
+      throw new SoapFault("Receiver", "NotSupported", `OCPP ${version} has no ${envelope.body.name.slice(0, 60)} here`);
+    }
+    noteDeviations(envelope, operation, deviations);
+    await this.#withinLimit(connection.identity, () =>
+      this.#answer(envelope, operation, connection, reply, deviations),
+    );
+  }
+
+  async #readText(request: IncomingMessage): Promise<string> {
+    const contentType = request.headers["content-type"];
+    try {
+      if (contentType?.trimStart().toLowerCase().startsWith("multipart/")) {
+        throw new HttpBodyError(415, "attachments, which OCPP-S does not have");
+      }
+      return decodeXml(await readBody(request, this.#settings.maxBodyBytes), contentType);
+    } catch (cause) {
+      if (cause instanceof HttpBodyError) {
+        const headers = cause.status === 413 ? { connection: "close" } : {};
+        throw new SoapFault("Sender", "ProtocolError", cause.message, { status: cause.status, headers, cause });
+      }
+      if (cause instanceof XmlSyntaxError) throw new SoapFault("Sender", "ProtocolError", cause.message, { cause });
+      throw cause;
+    }
+  }
+
+  #serviceFor(envelope: Envelope): { version: SoapVersion; namespace: string } {
+    const { namespace } = envelope.body;
+    const found = findService(namespace);
+    if (found?.service !== serviceOf(this.#settings.role) || !this.#settings.versions.has(found.version)) {
+      throw new SoapFault("Sender", "ProtocolError", "the body is not in the namespace of a service offered here");
+    }
+    return { version: found.version, namespace };
+  }
+
+  async #withinLimit(identity: string, work: () => Promise<void>): Promise<void> {
+    const running = this.#perIdentity.get(identity) ?? 0;
+    if (running >= this.#settings.maxConcurrentRequests) {
+      throw new SoapFault("Receiver", "InternalError", `${running} requests are in work already`, UNAVAILABLE);
+    }
+    this.#perIdentity.set(identity, running + 1);
+    try {
+      await work();
+    } finally {
+      const left = (this.#perIdentity.get(identity) ?? 1) - 1;
+      if (left === 0) this.#perIdentity.delete(identity);
+      else this.#perIdentity.set(identity, left);
+    }
+  }
+
+  async #answer(
+    envelope: Envelope,
+    operation: Operation,
+    connection: Connection,
+    reply: SoapReply,
+    deviations: Set<string>,
+  ): Promise<void> {
+    const { handlers, clock } = this.#settings;
+    const { entry } = operation;
+    const { action, version } = entry;
+    const handler = handlers.of(version).get(action) ?? handlers.fallback;
+    if (handler === undefined) throw new SoapFault("Receiver", "NotSupported", `${action} is not supported here`);
+    const receivedAt = clock.now();
+    const payload = operation.request.decode(envelope.body, deviations);
+    const tolerances = this.#accept(operation, connection.identity, payload, deviations);
+    const context = { connection, action, messageId: reply.messageId, receivedAt, tolerances: tolerances.rules };
+    const answer = await handler(tolerances.payload, context);
+    const violation = entry.validateResponse(answer);
+    if (violation !== undefined) {
+      throw new ValidationError(version, action, "response", violation);
+    }
+    await reply.result(operation.response.encode(operation.responseElement, envelope.body.namespace, answer));
+  }
+
+  #accept(
+    { entry }: Operation,
+    identity: string,
+    payload: unknown,
+    deviations: ReadonlySet<string>,
+  ): { payload: unknown; rules: readonly string[] } {
+    const { tolerance, observer } = this.#settings;
+    const { version, action } = entry;
+    for (const rule of deviations) observer?.tolerated?.({ identity, version, action, rule });
+    const violation = entry.validateRequest(payload);
+    if (violation === undefined) return { payload, rules: [...deviations] };
+    const checked = applyTolerance(identity, entry, "request", payload, violation, tolerance, observer);
+    if (checked.violation === undefined) return { payload: checked.payload, rules: [...deviations, ...checked.rules] };
+    // OCPP-S 1.6 table 1: a message that does not comply with the specification is the sender's ProtocolError.
+    throw new SoapFault("Sender", "ProtocolError", `${action}: ${describeViolation(checked.violation)}`);
+  }
+}
+
+function openRequest(text: string): Envelope {
+  try {
+    const envelope = parseEnvelope(readXml(text));
+    if (envelope.isFault) throw new SoapFault("Sender", "ProtocolError", "a Fault is no request");
+    return envelope;
+  } catch (error) {
+    if (error instanceof XmlSyntaxError)
+      throw new SoapFault("Sender", "ProtocolError", error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** Missing and odd headers that OCPP-S 1.6 §3 asks for and stations in the field leave out. */
+function noteDeviations(envelope: Envelope, operation: Operation, deviations: Set<string>): void {
+  if (envelope.addressingNamespace === undefined) {
+    deviations.add("soap-no-addressing");
+    return;
+  }
+  const { action, messageId, from, replyTo } = envelope.addressing;
+  if (action !== `/${operation.entry.action}`) deviations.add("soap-action");
+  if (messageId === undefined) deviations.add("soap-no-message-id");
+  if (from === undefined) deviations.add("soap-no-from");
+  if (replyTo !== undefined && replyTo !== ANONYMOUS_ADDRESS) deviations.add("soap-reply-to");
+}
