@@ -60,6 +60,14 @@ export type Handler<V extends OcppVersion, R extends Role, A extends CallsFrom<V
   context: CallContext<V, R>,
 ) => ResponseOf<V, A> | Promise<ResponseOf<V, A>>;
 
+/**
+ * The handlers of one version by action. A parameter typed `Handlers<V, R>[A]` lets the compiler see the literals of an
+ * inline handler's answer, which it does not through {@link Handler} with two inferred type arguments.
+ */
+export type Handlers<V extends OcppVersion, R extends Role> = {
+  readonly [A in CallsFrom<V, Peer<R>> | SendsFrom<V, Peer<R>>]: Handler<V, R, A>;
+};
+
 /** Answers any action for which no {@link Handler} is registered. */
 export type FallbackHandler<R extends Role> = (
   payload: unknown,

@@ -7,9 +7,8 @@ import {
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import type { CallsFrom, SendsFrom } from "../catalogue/messages.ts";
 import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
-import type { Connection, FallbackHandler, Handler } from "../connection.ts";
+import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import type { UntypedHandler } from "./handler-table.ts";
 import {
@@ -131,10 +130,10 @@ export class JsonCsms {
    *
    * @throws TypeError when stations of this version do not send the action
    */
-  handle<V extends OcppVersion, A extends CallsFrom<V, "ChargingStation"> | SendsFrom<V, "ChargingStation">>(
+  handle<V extends OcppVersion, A extends keyof Handlers<V, "CSMS"> & string>(
     version: V,
     action: A,
-    handler: Handler<V, "CSMS", A>,
+    handler: Handlers<V, "CSMS">[A],
   ): this {
     this.#settings.handlers.set(version, action, handler as unknown as UntypedHandler);
     return this;

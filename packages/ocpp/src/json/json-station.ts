@@ -1,9 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { ConnectionOptions } from "node:tls";
 import type { ClientOptions } from "ws";
-import type { CallsFrom, SendsFrom } from "../catalogue/messages.ts";
 import type { OcppVersion } from "../catalogue/version.ts";
-import type { Connection, FallbackHandler, Handler } from "../connection.ts";
+import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
 import { BackOff, type BackOffOptions } from "./back-off.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import type { UntypedHandler } from "./handler-table.ts";
@@ -128,10 +127,10 @@ export class JsonStation {
    *
    * @throws TypeError when a CSMS of this version does not send the action
    */
-  handle<V extends OcppVersion, A extends CallsFrom<V, "CSMS"> | SendsFrom<V, "CSMS">>(
+  handle<V extends OcppVersion, A extends keyof Handlers<V, "ChargingStation"> & string>(
     version: V,
     action: A,
-    handler: Handler<V, "ChargingStation", A>,
+    handler: Handlers<V, "ChargingStation">[A],
   ): this {
     this.#settings.handlers.set(version, action, handler as unknown as UntypedHandler);
     return this;
