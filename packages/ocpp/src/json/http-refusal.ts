@@ -19,6 +19,7 @@ export function refuse(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   if (socket.destroyed) return;
+  socket.on("error", () => socket.destroy());
   const body = `${reason}\n`;
   const all: Record<string, string> = {
     Connection: "close",

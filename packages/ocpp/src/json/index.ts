@@ -1,8 +1,9 @@
 export type { BackOffOptions } from "./back-off.ts";
 export type { CompressionOptions } from "./compression.ts";
 export type { BasicCredentials, Handshake, HandshakeDecision, RefusalStatus } from "./handshake.ts";
-export { type AcceptedHandshake, JsonCsms, type JsonCsmsOptions, type ListenOptions } from "./json-csms.ts";
+export { JsonCsms, type JsonCsmsOptions, type ListenOptions } from "./json-csms.ts";
 export { ConnectError, JsonStation, type JsonStationOptions, type StationConnection } from "./json-station.ts";
 export type { PeerOptions } from "./peer-settings.ts";
-export { ConnectionEndedError, type Ending } from "./rpc-peer.ts";
 export type { Timers, WallClock } from "./timers.ts";
+export { ConnectionEndedError, type Ending } from "./transport.ts";
+export type { AcceptedHandshake } from "./upgrade-gate.ts";

@@ -11,23 +11,15 @@ import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
 import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import type { UntypedHandler } from "./handler-table.ts";
-import {
-  allowsIdentity,
-  chooseVersion,
-  type Handshake,
-  type HandshakeDecision,
-  identityOf,
-  offeredSubprotocols,
-  pathOf,
-  readHandshake,
-  subprotocolOf,
-} from "./handshake.ts";
+import { type Handshake, type HandshakeDecision, pathOf, subprotocolOf } from "./handshake.ts";
 import { refuse } from "./http-refusal.ts";
 import { Liveness } from "./liveness.ts";
 import { OcppSocket } from "./ocpp-socket.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
-import { type Ending, RpcPeer } from "./rpc-peer.ts";
+import { RpcPeer } from "./rpc-peer.ts";
+import type { Ending } from "./transport.ts";
+import { type AcceptedHandshake, type Admission, UpgradeGate } from "./upgrade-gate.ts";
 
 /** How a {@link JsonCsms} behaves. */
 export interface JsonCsmsOptions extends PeerOptions {
@@ -52,14 +44,6 @@ export interface JsonCsmsOptions extends PeerOptions {
   readonly pongTimeoutMs?: number;
   /** Source of the moments at which first pings go out, from 0 to 1. */
   random?(): number;
-}
-
-/** What `onConnect` learns of the handshake. */
-export interface AcceptedHandshake {
-  /** What `authenticate` handed on. */
-  readonly context: unknown;
-  /** The station offered no subprotocol; the version is the one that `authenticate` named. */
-  readonly isWithoutSubprotocol: boolean;
 }
 
 /** Where {@link JsonCsms.listen} listens. */
@@ -87,7 +71,7 @@ export class JsonCsms {
   readonly #options: JsonCsmsOptions;
   readonly #settings: PeerSettings;
   readonly #path: string;
-  readonly #versions: ReadonlySet<OcppVersion>;
+  readonly #gate: UpgradeGate;
   readonly #webSockets: WebSocketServer;
   readonly #liveness: Liveness;
   readonly #random: () => number;
@@ -95,8 +79,6 @@ export class JsonCsms {
   readonly #sockets = new Set<OcppSocket>();
   readonly #servers = new Set<Server | TlsServer>();
   readonly #attached = new Map<Server | TlsServer, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>();
-  #handshakes = 0;
-  #isClosing = false;
   // Set while `ws` completes one handshake, which it does synchronously.
   #subprotocol: string | false = false;
 
@@ -105,7 +87,14 @@ export class JsonCsms {
     this.#options = options;
     this.#settings = peerSettings("CSMS", options);
     this.#path = (options.path ?? "/ocpp").replace(/\/+$/, "");
-    this.#versions = new Set(options.versions ?? ocppVersions);
+    this.#gate = new UpgradeGate({
+      path: this.#path,
+      versions: new Set(options.versions ?? ocppVersions),
+      authenticate: options.authenticate?.bind(options) ?? (() => ({ accept: true })),
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+      timers: this.#settings.timers,
+      observer: this.#settings.observer,
+    });
     this.#liveness = new Liveness(this.#settings.timers, options.pongTimeoutMs ?? 15_000);
     this.#random = options.random?.bind(options) ?? Math.random;
     const serverOptions = {
@@ -180,27 +169,12 @@ export class JsonCsms {
 
   /** Answers one upgrade request: refuses it, or makes a connection of it. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on("error", onSocketError);
-    const path = pathOf(request.url);
-    const identity = identityOf(path, this.#path);
-    if (this.#isClosing) {
-      refuse(socket, 503, "shutting down");
-      return;
-    }
-    if (identity === undefined) {
-      refuse(socket, 404, "no such charging station");
-      return;
-    }
     const limit = this.#options.maxConnections ?? Number.POSITIVE_INFINITY;
-    if (this.#connections.size + this.#handshakes >= limit && !this.#connections.has(identity)) {
+    if (this.#gate.waiting >= limit) {
       refuse(socket, 503, "too many connections");
       return;
     }
-    if (this.#options.authenticate === undefined) {
-      this.#decided(request, socket, head, identity, { accept: true });
-    } else {
-      void this.#authenticate(request, socket, head, identity, path);
-    }
+    this.#gate.admit(request, socket, (admission) => this.#admitted(request, socket, head, admission));
   }
 
   /**
@@ -208,7 +182,7 @@ export class JsonCsms {
    * {@link listen} opened. `graceMs` (5 000 when absent) bounds the wait for answers.
    */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#isClosing = true;
+    this.#gate.shut();
     const ending = { code: 1001, reason: "shutting down", graceMs: options.graceMs ?? 5_000 };
     const servers = [...this.#servers].map((server) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -224,73 +198,22 @@ export class JsonCsms {
     this.#attached.clear();
   }
 
-  async #authenticate(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    identity: string,
-    path: string,
-  ): Promise<void> {
-    const abort = new AbortController();
-    const onGone = () => abort.abort(new Error("the station gave up"));
-    socket.once("close", onGone);
-    this.#handshakes++;
-    const timeoutMs = this.#options.handshakeTimeoutMs ?? 10_000;
-    let cancel: (() => void) | undefined;
-    const late = new Promise<HandshakeDecision>((resolve) => {
-      cancel = this.#settings.timers.after(timeoutMs, () => {
-        abort.abort(new Error(`no decision within ${timeoutMs} ms`));
-        resolve({ accept: false, status: 503, reason: "authentication took too long" });
-      });
-    });
-    try {
-      const handshake = readHandshake(request, identity, path, abort.signal);
-      const decision = await Promise.race([this.#options.authenticate?.(handshake), late]);
-      this.#decided(request, socket, head, identity, decision ?? { accept: true });
-    } catch (error) {
-      this.#settings.observer?.failed?.({ identity, action: "", error });
-      refuse(socket, 500, "authentication failed to work");
-    } finally {
-      cancel?.();
-      socket.off("close", onGone);
-      this.#handshakes--;
-    }
-  }
-
-  #decided(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    identity: string,
-    decision: HandshakeDecision,
-  ): void {
-    if (socket.destroyed) return;
-    if (!decision.accept) {
-      refuse(socket, decision.status, decision.reason, decision.headers);
+  #admitted(request: IncomingMessage, socket: Duplex, head: Buffer, admission: Admission): void {
+    const { identity, version, accepted } = admission;
+    const limit = this.#options.maxConnections ?? Number.POSITIVE_INFINITY;
+    if (this.#connections.size >= limit && !this.#connections.has(identity)) {
+      refuse(socket, 503, "too many connections");
       return;
     }
-    if (this.#isClosing) {
-      refuse(socket, 503, "shutting down");
-      return;
-    }
-    const offered = offeredSubprotocols(request.headers["sec-websocket-protocol"]);
-    const isWithoutSubprotocol = offered.length === 0;
-    const version = isWithoutSubprotocol ? decision.versionWithoutSubprotocol : chooseVersion(offered, this.#versions);
-    if (version !== undefined && !allowsIdentity(version, identity)) {
-      refuse(socket, 404, "no identity of this version");
-      return;
-    }
-    this.#subprotocol = version === undefined || isWithoutSubprotocol ? false : subprotocolOf(version);
-    const remoteAddress = request.socket.remoteAddress ?? "";
+    this.#subprotocol = version === undefined || accepted.isWithoutSubprotocol ? false : subprotocolOf(version);
     this.#webSockets.handleUpgrade(request, socket, head, (client) => {
       const webSocket = client as OcppSocket;
-      socket.off("error", onSocketError);
       if (version === undefined) {
         rejectProtocol(webSocket);
         return;
       }
-      const accepted = { context: decision.context, isWithoutSubprotocol };
-      this.#connected(webSocket, { identity, version, remoteAddress }, accepted, decision.pingIntervalMs);
+      const remoteAddress = request.socket.remoteAddress ?? "";
+      this.#connected(webSocket, { identity, version, remoteAddress }, accepted, admission.pingIntervalMs);
     });
   }
 
@@ -341,10 +264,6 @@ export class JsonCsms {
     cancel?.();
     for (const socket of this.#sockets) socket.terminate();
   }
-}
-
-function onSocketError(this: Duplex): void {
-  this.destroy();
 }
 
 // OCPP-J 1.6 §3.2, 2.x Part 4 §3.3: the handshake was completed without a subprotocol; now close.

@@ -11,8 +11,9 @@ import { Liveness } from "./liveness.ts";
 import { OcppSocket } from "./ocpp-socket.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
-import { type Ending, RpcPeer } from "./rpc-peer.ts";
+import { RpcPeer } from "./rpc-peer.ts";
 import type { Cancel } from "./timers.ts";
+import type { Ending } from "./transport.ts";
 
 /** A connection to the CSMS, as a station sees it. */
 export type StationConnection = Connection<OcppVersion, "ChargingStation">;

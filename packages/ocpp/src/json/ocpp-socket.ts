@@ -1,5 +1,6 @@
 import { type RawData, WebSocket } from "ws";
-import type { RpcPeer, Transport } from "./rpc-peer.ts";
+import type { RpcPeer } from "./rpc-peer.ts";
+import type { Transport } from "./transport.ts";
 
 const LONGEST_REASON_BYTES = 123;
 

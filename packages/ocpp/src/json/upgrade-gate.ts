@@ -1,0 +1,151 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { OcppVersion } from "../catalogue/version.ts";
+import type { EndpointObserver } from "../connection.ts";
+import {
+  allowsIdentity,
+  chooseVersion,
+  type Handshake,
+  type HandshakeDecision,
+  identityOf,
+  offeredSubprotocols,
+  pathOf,
+  readHandshake,
+} from "./handshake.ts";
+import { refuse } from "./http-refusal.ts";
+import type { Timers } from "./timers.ts";
+
+/** What `onConnect` learns of the handshake. */
+export interface AcceptedHandshake {
+  /** What `authenticate` handed on. */
+  readonly context: unknown;
+  /** The station offered no subprotocol; the version is the one that `authenticate` named. */
+  readonly isWithoutSubprotocol: boolean;
+}
+
+/** A station that may connect. */
+export interface Admission {
+  readonly identity: string;
+  /** Undefined when no offered version is spoken: the handshake is completed all the same, and the socket closed. */
+  readonly version: OcppVersion | undefined;
+  readonly accepted: AcceptedHandshake;
+  readonly pingIntervalMs: number | undefined;
+}
+
+/** What the gate decides by. */
+export interface GateOptions {
+  readonly path: string;
+  readonly versions: ReadonlySet<OcppVersion>;
+  authenticate(handshake: Handshake): HandshakeDecision | Promise<HandshakeDecision>;
+  readonly handshakeTimeoutMs: number;
+  readonly timers: Timers;
+  readonly observer: EndpointObserver | undefined;
+}
+
+function onSocketError(this: Duplex): void {
+  this.destroy();
+}
+
+/** Decides about upgrade requests before they become WebSockets: identity, authentication, version. */
+export class UpgradeGate {
+  readonly #options: GateOptions;
+  #waiting = 0;
+  #isShut = false;
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  /** Stations whose authentication is going on. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Refuses everybody with 503 from now on. */
+  shut(): void {
+    this.#isShut = true;
+  }
+
+  /** Refuses the request, or calls `proceed`, which must complete the handshake at once. What the station sends before stays in its socket. */
+  admit(request: IncomingMessage, socket: Duplex, proceed: (admission: Admission) => void): void {
+    socket.on("error", onSocketError);
+    const path = pathOf(request.url);
+    const identity = identityOf(path, this.#options.path);
+    if (this.#isShut) {
+      refuse(socket, 503, "shutting down");
+    } else if (identity === undefined) {
+      refuse(socket, 404, "no such charging station");
+    } else {
+      void this.#authenticate(request, socket, identity, path, proceed);
+    }
+  }
+
+  async #authenticate(
+    request: IncomingMessage,
+    socket: Duplex,
+    identity: string,
+    path: string,
+    proceed: (admission: Admission) => void,
+  ): Promise<void> {
+    const abort = new AbortController();
+    const onGone = () => abort.abort(new Error("the station gave up"));
+    socket.once("close", onGone);
+    this.#waiting++;
+    let decision: HandshakeDecision | undefined;
+    try {
+      decision = await this.#decision(readHandshake(request, identity, path, abort.signal), abort);
+    } catch (error) {
+      this.#options.observer?.failed?.({ identity, action: "", error });
+    }
+    this.#waiting--;
+    socket.off("close", onGone);
+    if (decision === undefined) refuse(socket, 500, "authentication failed to work");
+    else this.#decided(request, socket, identity, decision, proceed);
+  }
+
+  async #decision(handshake: Handshake, abort: AbortController): Promise<HandshakeDecision> {
+    const { handshakeTimeoutMs, timers } = this.#options;
+    let cancel: (() => void) | undefined;
+    const late = new Promise<HandshakeDecision>((resolve) => {
+      cancel = timers.after(handshakeTimeoutMs, () => {
+        abort.abort(new Error(`no decision within ${handshakeTimeoutMs} ms`));
+        resolve({ accept: false, status: 503, reason: "authentication took too long" });
+      });
+    });
+    try {
+      return await Promise.race([this.#options.authenticate(handshake), late]);
+    } finally {
+      cancel?.();
+    }
+  }
+
+  #decided(
+    request: IncomingMessage,
+    socket: Duplex,
+    identity: string,
+    decision: HandshakeDecision,
+    proceed: (admission: Admission) => void,
+  ): void {
+    if (socket.destroyed) return;
+    if (!decision.accept) {
+      refuse(socket, decision.status, decision.reason, decision.headers);
+      return;
+    }
+    if (this.#isShut) {
+      refuse(socket, 503, "shutting down");
+      return;
+    }
+    const offered = offeredSubprotocols(request.headers["sec-websocket-protocol"]);
+    const isWithoutSubprotocol = offered.length === 0;
+    const version = isWithoutSubprotocol
+      ? decision.versionWithoutSubprotocol
+      : chooseVersion(offered, this.#options.versions);
+    if (version !== undefined && !allowsIdentity(version, identity)) {
+      refuse(socket, 404, "no identity of this version");
+      return;
+    }
+    socket.off("error", onSocketError);
+    const accepted = { context: decision.context, isWithoutSubprotocol };
+    proceed({ identity, version, accepted, pingIntervalMs: decision.pingIntervalMs });
+  }
+}
