@@ -1,0 +1,84 @@
+import type { Clock } from "../clock.ts";
+
+/** How many failures are forgiven. */
+export interface ThrottleLimits {
+  /** Failures of one identity from one address before it must wait; default 5. */
+  readonly perIdentity?: number;
+  /** Failures of one address, whatever identity, before it must wait; default 300. */
+  readonly perAddress?: number;
+  /** A failure is forgotten after this many milliseconds; default one minute. */
+  readonly windowMs?: number;
+  /** Keys remembered at most; the oldest are forgotten first; default 20,000. */
+  readonly maxKeys?: number;
+}
+
+interface Failures {
+  count: number;
+  since: number;
+}
+
+/**
+ * Slows down guessing. Failures are counted per address and identity together, so that guessing from elsewhere
+ * cannot lock a station out, and per address with a generous limit, because many honest stations share one behind a
+ * proxy. Credentials that were verified lately must be let through before asking here.
+ */
+export class CredentialThrottle {
+  readonly #clock: Clock;
+  readonly #perIdentity: number;
+  readonly #perAddress: number;
+  readonly #windowMs: number;
+  readonly #maxKeys: number;
+  readonly #failures = new Map<string, Failures>();
+
+  constructor(clock: Clock, limits: ThrottleLimits = {}) {
+    this.#clock = clock;
+    this.#perIdentity = limits.perIdentity ?? 5;
+    this.#perAddress = limits.perAddress ?? 300;
+    this.#windowMs = limits.windowMs ?? 60_000;
+    this.#maxKeys = limits.maxKeys ?? 20_000;
+  }
+
+  /** Seconds to wait before another attempt is looked at; 0 when it may be made now. */
+  waitS(address: string, identity: string): number {
+    return Math.max(
+      this.#waitS(pairKey(address, identity), this.#perIdentity),
+      this.#waitS(addressKey(address), this.#perAddress),
+    );
+  }
+
+  /** Counts an attempt that failed. */
+  failed(address: string, identity: string): void {
+    this.#count(pairKey(address, identity));
+    this.#count(addressKey(address));
+  }
+
+  /** Forgets the failures of a station that has proven itself from this address. */
+  succeeded(address: string, identity: string): void {
+    this.#failures.delete(pairKey(address, identity));
+  }
+
+  #waitS(key: string, limit: number): number {
+    const failures = this.#failures.get(key);
+    if (failures === undefined || failures.count < limit) return 0;
+    const leftMs = failures.since + this.#windowMs - this.#clock.now().getTime();
+    return leftMs <= 0 ? 0 : Math.ceil(leftMs / 1000);
+  }
+
+  #count(key: string): void {
+    const now = this.#clock.now().getTime();
+    const failures = this.#failures.get(key);
+    if (failures !== undefined && now < failures.since + this.#windowMs) {
+      failures.count += 1;
+      return;
+    }
+    this.#failures.delete(key);
+    this.#failures.set(key, { count: 1, since: now });
+    if (this.#failures.size > this.#maxKeys) {
+      const oldest = this.#failures.keys().next();
+      if (!oldest.done) this.#failures.delete(oldest.value);
+    }
+  }
+}
+
+const pairKey = (address: string, identity: string) => `${address}\n${identity}`;
+const addressKey = (address: string) => address;
