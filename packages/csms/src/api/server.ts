@@ -160,8 +160,7 @@ function answerWithProblem(error: unknown, request: FastifyRequest, reply: Fasti
   const problem = toProblem(error);
   // What a station did or did not do is no failure of this server.
   const isOurs = problem.type === "internal" || problem.type === "database-unavailable";
-  if (problem.status >= 500)
-    request.log.error({ err: problem.cause ?? problem, problem: problem.type }, "request failed");
+  if (isOurs) request.log.error({ err: problem.cause ?? problem, problem: problem.type }, "request failed");
   return reply
     .status(problem.status)
     .headers(problem.headers)
