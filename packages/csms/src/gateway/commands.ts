@@ -8,13 +8,16 @@ export type Family1Command<A extends CsmsAction<2>> = (
   options: StationCallOptions,
 ) => Promise<ResponseOf<"2.1", A>>;
 
+/** The translations by action. Indexing it keeps the literals of an inline translation's response. */
+export type Family1Commands = { readonly [A in CsmsAction<2>]: Family1Command<A> };
+
 /**
  * The commands an operator may give, named as the actions of 2.1 in lower camel case
  * (`requestStartTransaction`). Stations of family 2 take every one as it is; blocks say how family 1 does it.
  */
 export interface CommandRegistry {
   /** Registers the translation of one command for family 1. */
-  translate<A extends CsmsAction<2>>(action: A, command: Family1Command<A>): void;
+  translate<A extends CsmsAction<2>>(action: A, command: Family1Commands[A]): void;
   /**
    * Runs before the request is validated and sent to a station of either family, in the order of registration, for
    * example to give a remoteStartId that the caller left out. May change the request.

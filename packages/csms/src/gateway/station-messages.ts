@@ -31,10 +31,15 @@ export type StationMessageHandler<F extends Family, A extends StationAction<F>> 
   context: StationContext,
 ) => ResponseOf<FamilyVersion<F>, A> | Promise<ResponseOf<FamilyVersion<F>, A>>;
 
+/** The handlers of a family by action. Indexing it keeps the literals of an inline handler's answer. */
+export type StationMessageHandlers<F extends Family> = {
+  readonly [A in StationAction<F>]: StationMessageHandler<F, A>;
+};
+
 /** Where blocks register what they answer. Registering an action twice is a programming error and throws. */
 export interface StationMessageRoutes {
-  on1<A extends StationAction<1>>(action: A, handler: StationMessageHandler<1, A>): void;
-  on2<A extends StationAction<2>>(action: A, handler: StationMessageHandler<2, A>): void;
+  on1<A extends StationAction<1>>(action: A, handler: StationMessageHandlers<1>[A]): void;
+  on2<A extends StationAction<2>>(action: A, handler: StationMessageHandlers<2>[A]): void;
 }
 
 /** A station that is connected, or (OCPP-S) whose address is known. */

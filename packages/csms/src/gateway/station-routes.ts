@@ -1,4 +1,9 @@
-import type { StationAction, StationMessageHandler, StationMessageRoutes } from "./station-messages.ts";
+import type {
+  StationAction,
+  StationMessageHandler,
+  StationMessageHandlers,
+  StationMessageRoutes,
+} from "./station-messages.ts";
 
 /** A registered handler whose types are known to its registration only. */
 export type UntypedHandler = (
@@ -11,11 +16,11 @@ export class RegisteredRoutes implements StationMessageRoutes {
   readonly #family1 = new Map<string, UntypedHandler>();
   readonly #family2 = new Map<string, UntypedHandler>();
 
-  on1<A extends StationAction<1>>(action: A, handler: StationMessageHandler<1, A>): void {
+  on1<A extends StationAction<1>>(action: A, handler: StationMessageHandlers<1>[A]): void {
     register(this.#family1, action, handler, 1);
   }
 
-  on2<A extends StationAction<2>>(action: A, handler: StationMessageHandler<2, A>): void {
+  on2<A extends StationAction<2>>(action: A, handler: StationMessageHandlers<2>[A]): void {
     register(this.#family2, action, handler, 2);
   }
 
