@@ -13,7 +13,7 @@ export function registerFamily1(
   service: AvailabilityService,
   noteStationTime: (stationId: string, stationTime: Date, receivedAt: Date) => void,
 ): void {
-  routes.on1("StatusNotification", async (request, { stationId, receivedAt }) => {
+  routes.on1("StatusNotification", async (request, { stationId, version, receivedAt }) => {
     const { connectorId, status } = request;
     const timestamp = request.timestamp === undefined ? undefined : new Date(request.timestamp);
     if (timestamp !== undefined) noteStationTime(stationId, timestamp, receivedAt);
@@ -24,7 +24,8 @@ export function registerFamily1(
         // Connector n is EVSE n with connector 1; connector 0 is the station.
         connectorId: connectorId === 0 ? 0 : 1,
         status: connectorStatusOf(status),
-        detail: status,
+        // What 1.2 and 1.5 said is in `status` already; only 1.6 tells more.
+        detail: version === "1.6" ? status : undefined,
         errorCode: request.errorCode === "NoError" ? undefined : request.errorCode,
         info: request.info,
         vendorId: request.vendorId,
