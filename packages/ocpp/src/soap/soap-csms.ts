@@ -6,9 +6,8 @@ import {
   type ServerResponse,
 } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent, type Agent as HttpsAgentType } from "node:https";
-import type { CallsFrom } from "../catalogue/messages.ts";
 import type { OcppVersion } from "../catalogue/version.ts";
-import type { Connection, FallbackHandler, Handler } from "../connection.ts";
+import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
 import { HandlerTable, type UntypedHandler } from "../json/handler-table.ts";
 import { basicAuthorization } from "../json/handshake.ts";
 import type { ListenOptions } from "../json/json-csms.ts";
@@ -147,10 +146,10 @@ export class SoapCsms {
   }
 
   /** Registers or replaces the handler of an action. @throws TypeError when stations of the version do not send it */
-  handle<V extends SoapVersion, A extends CallsFrom<V, "ChargingStation">>(
+  handle<V extends SoapVersion, A extends keyof Handlers<V, "CSMS"> & string>(
     version: V,
     action: A,
-    handler: Handler<V, "CSMS", A>,
+    handler: Handlers<V, "CSMS">[A],
   ): this {
     this.#handlers.set(version, action, handler as unknown as UntypedHandler);
     return this;

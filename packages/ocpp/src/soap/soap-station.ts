@@ -1,7 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent } from "node:https";
-import type { CallsFrom } from "../catalogue/messages.ts";
-import type { Connection, FallbackHandler, Handler } from "../connection.ts";
+import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
 import { HandlerTable, type UntypedHandler } from "../json/handler-table.ts";
 import { basicAuthorization } from "../json/handshake.ts";
 import type { ListenOptions } from "../json/json-csms.ts";
@@ -102,7 +101,11 @@ export class SoapStation<V extends SoapVersion = SoapVersion> {
   }
 
   /** Registers or replaces the handler of an action. @throws TypeError when the CSMS does not send it */
-  handle<A extends CallsFrom<V, "CSMS">>(version: V, action: A, handler: Handler<V, "ChargingStation", A>): this {
+  handle<A extends keyof Handlers<V, "ChargingStation"> & string>(
+    version: V,
+    action: A,
+    handler: Handlers<V, "ChargingStation">[A],
+  ): this {
     this.#handlers.set(version, action, handler as unknown as UntypedHandler);
     return this;
   }
