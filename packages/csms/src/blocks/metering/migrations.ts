@@ -1,0 +1,26 @@
+import { type Kysely, type Migration, sql } from "kysely";
+
+/** Tables of metering: meter values, partitioned by the station's time. */
+export const migrations: Record<string, Migration> = {
+  "0040-meter-values": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        create table meter_value (
+          station_id text not null,
+          sampled_at timestamptz not null,
+          key text not null,
+          evse_id integer,
+          connector_id integer,
+          transaction_id uuid,
+          samples jsonb not null,
+          received_at timestamptz not null,
+          primary key (station_id, sampled_at, key)
+        ) partition by range (sampled_at)`.execute(db);
+      await sql`comment on column meter_value.key is 'tells values of one moment apart; a repeat has the same'`.execute(
+        db,
+      );
+      await sql`comment on column meter_value.evse_id is '0: the meter of the whole station'`.execute(db);
+      await sql`create table meter_value_default partition of meter_value default`.execute(db);
+    },
+  },
+};

@@ -1,0 +1,219 @@
+import { type Kysely, type RawBuilder, sql } from "kysely";
+import type { PartitionedTable } from "../../database/partitions.ts";
+import type { ColumnType, WriteStatement } from "../../database/write-unit.ts";
+import { type MeterSample, type MeterValue, samplesFromJson, samplesToJson } from "./meter-sample.ts";
+
+/** Where meter values were measured, and for which transaction. */
+export interface MeterValueOrigin {
+  readonly stationId: string;
+  /** 0 is the meter of the whole station; absent when the station has not told. */
+  readonly evseId?: number | undefined;
+  readonly connectorId?: number | undefined;
+  /** Identity of the transaction in this system. */
+  readonly transaction?: string | undefined;
+  readonly receivedAt: Date;
+}
+
+/** A stored meter value. */
+export interface StoredMeterValue extends MeterValue {
+  readonly stationId: string;
+  readonly evseId: number | undefined;
+  readonly connectorId: number | undefined;
+  readonly transaction: string | undefined;
+  readonly receivedAt: Date;
+  /** Tells values of one moment apart. */
+  readonly key: string;
+}
+
+type Columns = {
+  readonly station_id: string;
+  readonly sampled_at: Date;
+  readonly key: string;
+  readonly evse_id: number | null;
+  readonly connector_id: number | null;
+  readonly transaction_id: string | null;
+  readonly samples: readonly MeterSample[];
+  readonly received_at: Date;
+};
+
+type Tables = { meter_value: Columns };
+
+type Row = {
+  readonly [Column in keyof Columns]: Column extends "evse_id" | "connector_id" ? number | null : string | null;
+};
+
+const columns = {
+  station_id: "text",
+  sampled_at: "timestamptz",
+  key: "text",
+  evse_id: "integer",
+  connector_id: "integer",
+  transaction_id: "uuid",
+  samples: "jsonb",
+  received_at: "timestamptz",
+} as const satisfies { readonly [Column in keyof Columns]: ColumnType };
+
+const names = Object.keys(columns).join(", ");
+
+/** Stores a meter value; a repeat changes nothing. */
+export const insertMeterValue: WriteStatement<Row> = {
+  name: "meter-value",
+  order: 40,
+  columns,
+  sql: (rows) => `insert into meter_value (${names}) select ${names} from ${rows} on conflict do nothing`,
+};
+
+/** How the table is partitioned and how long values are kept, in days; Infinity keeps all. */
+export function meterValuePartitions(retentionDays: number): PartitionedTable {
+  // Stations deliver what they measured offline days later.
+  return {
+    table: "meter_value",
+    column: "sampled_at",
+    span: "day",
+    retentionDays,
+    behind: 7,
+    ahead: 3,
+    receivedColumn: "received_at",
+  };
+}
+
+/** The row that stores one meter value. `key` tells it from others of the same station and moment. */
+export function meterValueRow(origin: MeterValueOrigin, value: MeterValue, key: string): Row {
+  return {
+    station_id: origin.stationId,
+    sampled_at: new Date(value.atMs).toISOString(),
+    key,
+    evse_id: origin.evseId ?? null,
+    connector_id: origin.connectorId ?? null,
+    transaction_id: origin.transaction ?? null,
+    samples: samplesToJson(value.samples),
+    received_at: origin.receivedAt.toISOString(),
+  };
+}
+
+/** Which values to read. Times are in milliseconds since 1970, both inclusive. */
+export interface MeterValueFilter {
+  readonly stationId: string;
+  readonly evseId?: number | undefined;
+  readonly transaction?: string | undefined;
+  readonly measurand?: string | undefined;
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+}
+
+/** Position in a list of values, after which a page begins. */
+export interface MeterValuePosition {
+  readonly atMs: number;
+  readonly key: string;
+}
+
+/** Reads values in order of time. */
+export async function readMeterValues(
+  database: Kysely<unknown>,
+  filter: MeterValueFilter,
+  page: { readonly limit?: number; readonly after?: MeterValuePosition | undefined } = {},
+): Promise<StoredMeterValue[]> {
+  let query = database
+    .withTables<Tables>()
+    .selectFrom("meter_value")
+    .selectAll()
+    .where(conditions(filter))
+    .orderBy("sampled_at")
+    .orderBy("key");
+  const { after } = page;
+  if (after !== undefined) {
+    query = query.where(({ eb, refTuple, tuple }) =>
+      eb(refTuple("sampled_at", "key"), ">", tuple(new Date(after.atMs), after.key)),
+    );
+  }
+  if (page.limit !== undefined) query = query.limit(page.limit);
+  const rows = await query.execute();
+  return rows.map((row) => ({
+    stationId: row.station_id,
+    atMs: row.sampled_at.getTime(),
+    key: row.key,
+    evseId: row.evse_id ?? undefined,
+    connectorId: row.connector_id ?? undefined,
+    transaction: row.transaction_id ?? undefined,
+    samples: samplesFromJson(row.samples),
+    receivedAt: row.received_at,
+  }));
+}
+
+function conditions(filter: MeterValueFilter): RawBuilder<boolean> {
+  const parts = [sql`station_id = ${filter.stationId}`];
+  if (filter.evseId !== undefined) parts.push(sql`evse_id = ${filter.evseId}`);
+  if (filter.transaction !== undefined) parts.push(sql`transaction_id = ${filter.transaction}::uuid`);
+  if (filter.fromMs !== undefined) parts.push(sql`sampled_at >= ${new Date(filter.fromMs)}`);
+  if (filter.toMs !== undefined) parts.push(sql`sampled_at <= ${new Date(filter.toMs)}`);
+  if (filter.measurand !== undefined) {
+    parts.push(sql`samples @> ${JSON.stringify([{ measurand: filter.measurand }])}::jsonb`);
+  }
+  return sql<boolean>`${sql.join(parts, sql` and `)}`;
+}
+
+/** What a series of values has in common. */
+export interface SeriesKey {
+  readonly measurand: string;
+  readonly unit: string;
+  readonly location: string;
+  readonly phase: string | undefined;
+}
+
+/** Values of one series within one span of time, or in all. Times are in milliseconds since 1970. */
+export interface SeriesSummary extends SeriesKey {
+  readonly fromMs: number;
+  readonly count: number;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly mean: number;
+  readonly first: number;
+  readonly last: number;
+  readonly lastAtMs: number;
+}
+
+/** Most summaries that one query returns. */
+export const MAX_SUMMARIES = 20_000;
+
+/**
+ * Summaries of numeric values by series and span, in order of time. `bucketMs` absent: one span for all.
+ * Reads at most {@link MAX_SUMMARIES}.
+ */
+export async function summariseMeterValues(
+  database: Kysely<unknown>,
+  filter: MeterValueFilter,
+  bucketMs?: number,
+): Promise<SeriesSummary[]> {
+  const bucket =
+    bucketMs === undefined
+      ? sql`null::timestamptz`
+      : sql`date_bin(make_interval(secs => ${bucketMs / 1000}), sampled_at, timestamptz '1970-01-01Z')`;
+  const ofMeasurand = filter.measurand === undefined ? sql`true` : sql`sample->>'measurand' = ${filter.measurand}`;
+  const { rows } = await sql<SummaryRow>`
+    select coalesce(bucket, min(sampled_at)) as bucket_start, measurand, unit, location, phase, count(*)::int as count,
+      min(value) as minimum, max(value) as maximum, avg(value) as mean,
+      (array_agg(value order by sampled_at))[1] as first,
+      (array_agg(value order by sampled_at desc))[1] as last, max(sampled_at) as last_at
+    from (
+      select ${bucket} as bucket, sampled_at, sample->>'measurand' as measurand, sample->>'unit' as unit,
+        coalesce(sample->>'location', 'Outlet') as location, sample->>'phase' as phase,
+        (sample->>'value')::double precision as value
+      from meter_value, jsonb_array_elements(samples) sample
+      where ${conditions(filter)} and ${ofMeasurand} and sample ? 'value'
+    ) numbers
+    group by bucket, measurand, unit, location, phase
+    order by bucket_start, measurand, location, phase nulls first, unit
+    limit ${MAX_SUMMARIES}`.execute(database);
+  return rows.map(({ bucket_start, last_at, phase, ...row }) => ({
+    ...row,
+    phase: phase ?? undefined,
+    fromMs: bucket_start.getTime(),
+    lastAtMs: last_at.getTime(),
+  }));
+}
+
+type SummaryRow = Omit<SeriesSummary, "fromMs" | "lastAtMs" | "phase"> & {
+  readonly bucket_start: Date;
+  readonly last_at: Date;
+  readonly phase: string | null;
+};
