@@ -22,9 +22,16 @@ const StateProperties = {
 };
 const StateSchema = Type.Object(StateProperties);
 const ConnectorSchema = Type.Object({ connectorId: Type.Integer(), ...StateProperties });
+const EvseSchema = Type.Object({
+  evseId: Type.Integer(),
+  state: Type.Optional(
+    Type.Object(StateProperties, { description: "The EVSE's own state, where the station tells it" }),
+  ),
+  connectors: Type.Array(ConnectorSchema),
+});
 const EvsesSchema = Type.Object({
   station: Type.Optional(StateSchema),
-  evses: Type.Array(Type.Object({ evseId: Type.Integer(), connectors: Type.Array(ConnectorSchema) })),
+  evses: Type.Array(EvseSchema),
 });
 const ChangeSchema = Type.Object({ evseId: Type.Integer(), connectorId: Type.Integer(), ...StateProperties });
 
@@ -109,19 +116,18 @@ function stateOf(state: ConnectorState): Static<typeof StateSchema> {
 }
 
 function evsesOf(states: readonly ConnectorState[]): Static<typeof EvsesSchema> {
-  const evses = new Map<number, Static<typeof ConnectorSchema>[]>();
+  const evses = new Map<number, Static<typeof EvseSchema>>();
   let station: ConnectorState | undefined;
   for (const state of states) {
-    if (state.evseId === 0) {
+    const { evseId, connectorId } = state;
+    if (evseId === 0) {
       station = state;
       continue;
     }
-    const connectors = evses.get(state.evseId) ?? [];
-    connectors.push({ connectorId: state.connectorId, ...stateOf(state) });
-    evses.set(state.evseId, connectors);
+    const evse = evses.get(evseId) ?? { evseId, connectors: [] };
+    if (connectorId === 0) evse.state = stateOf(state);
+    else evse.connectors.push({ connectorId, ...stateOf(state) });
+    evses.set(evseId, evse);
   }
-  return {
-    ...(station === undefined ? {} : { station: stateOf(station) }),
-    evses: [...evses].map(([evseId, connectors]) => ({ evseId, connectors })),
-  };
+  return { ...(station === undefined ? {} : { station: stateOf(station) }), evses: [...evses.values()] };
 }

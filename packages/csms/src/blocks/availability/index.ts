@@ -9,6 +9,7 @@ import { availabilityRoutes } from "./api.ts";
 import type { ConnectorState } from "./connector-status.ts";
 import { registerFamily1, translateFamily1 } from "./ocpp1.ts";
 import { registerFamily2 } from "./ocpp2.ts";
+import { statusOfValue } from "./reported-values.ts";
 import { AvailabilityService } from "./service.ts";
 import { readConnectors } from "./store.ts";
 
@@ -20,7 +21,7 @@ export interface AvailabilityDependencies {
   readonly database: Kysely<unknown>;
   readonly groupCommit: GroupCommit;
   readonly log: Logger;
-  readonly provisioning: Pick<Provisioning, "station" | "onBoot" | "onDeletion" | "noteStationTime">;
+  readonly provisioning: Pick<Provisioning, "station" | "onBoot" | "onDeletion" | "onValues" | "noteStationTime">;
 }
 
 /** Block G, availability: the state of stations, EVSEs and connectors. */
@@ -41,6 +42,13 @@ export function createAvailability(dependencies: AvailabilityDependencies): Avai
   const service = new AvailabilityService(groupCommit, log);
   provisioning.onBoot((stationId) => service.booted(stationId));
   provisioning.onDeletion((stationId: string, unit: WriteUnit) => service.stageDeletion(stationId, unit));
+  provisioning.onValues((stationId, values, receivedAt, unit) => {
+    const reported = values.map(statusOfValue).filter((status) => status !== undefined);
+    const staged = reported.map((status) => service.stage(stationId, status, receivedAt, unit));
+    return () => {
+      for (const step of staged.reverse()) step?.undo();
+    };
+  });
   return {
     async load() {
       service.clear();

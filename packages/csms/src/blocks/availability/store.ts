@@ -20,9 +20,8 @@ type StateColumns = {
 };
 
 type Tables = {
-  // A bigint, which pg gives as text.
-  connector: StateColumns & { readonly changes: string };
-  connector_status_change: StateColumns & { readonly slot: number; readonly change: string };
+  connector: StateColumns & { readonly changes: number };
+  connector_status_change: StateColumns & { readonly slot: number; readonly change: number };
 };
 
 type Written<Row> = { readonly [Column in keyof Row]: Row[Column] extends Date ? string : Row[Column] };
@@ -112,7 +111,7 @@ export function changeRow(stationId: string, state: ConnectorState): ChangeRow {
   return { ...stateRow(stationId, state), slot: state.changes % CHANGES_KEPT, change: state.changes };
 }
 
-function toState(row: StateColumns, changes: string): ConnectorState {
+function toState(row: StateColumns, changes: number): ConnectorState {
   return {
     evseId: row.evse_id,
     connectorId: row.connector_id,
@@ -124,7 +123,7 @@ function toState(row: StateColumns, changes: string): ConnectorState {
     vendorErrorCode: row.vendor_error_code ?? undefined,
     since: row.since,
     receivedAt: row.received_at,
-    changes: Number(changes),
+    changes,
   };
 }
 
@@ -166,7 +165,7 @@ export async function readChanges(
       eb(
         refTuple("received_at", "evse_id", "connector_id", "change"),
         "<",
-        tuple(before.receivedAt, before.evseId, before.connectorId, String(before.change)),
+        tuple(before.receivedAt, before.evseId, before.connectorId, before.change),
       ),
     );
   }

@@ -2,13 +2,15 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
-import type { GroupCommit } from "../../database/write-unit.ts";
+import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
 import type { CommandRegistry } from "../../gateway/commands.ts";
 import type { KnownStations } from "../../gateway/known-stations.ts";
 import type { StationCalls, StationMessageRoutes } from "../../gateway/station-messages.ts";
 import { type LastSeen, stationRoutes } from "./api.ts";
 import { ClockOffsets } from "./clock-offsets.ts";
-import { registerFamily1 } from "./ocpp1.ts";
+import { defaultInventoryRules, Inventory, type InventoryRules } from "./inventory.ts";
+import { registerFamily1, translateReset } from "./ocpp1.ts";
+import { translateVariables } from "./ocpp1-variables.ts";
 import { registerFamily2 } from "./ocpp2.ts";
 import { RegistrationFollowUp } from "./registration-follow-up.ts";
 import {
@@ -21,11 +23,19 @@ import {
 import type { Station } from "./station.ts";
 import { StationDirectory } from "./station-directory.ts";
 import { readStations } from "./station-store.ts";
+import { systemTimers, type Timers } from "./timers.ts";
+import { followVariableCommands } from "./variable-commands.ts";
+import { type TimedValue, type ValueObserver, VariableRecords } from "./variable-records.ts";
+import { deleteVariables, readActual, type StoredActual } from "./variable-store.ts";
+import { variableRoutes } from "./variables-api.ts";
 
 export type { LastSeen } from "./api.ts";
 export { migrations } from "./migrations.ts";
 export type { BootListener, DeletionStep, ProvisioningRules, UnknownStationPolicy } from "./service.ts";
 export type { BootFacts, Station, StationSettings } from "./station.ts";
+export type { Timers } from "./timers.ts";
+export type { VariableAddress, VariableValue } from "./variable.ts";
+export type { TimedValue, ValueObserver } from "./variable-records.ts";
 
 /** What provisioning works with. */
 export interface ProvisioningDependencies {
@@ -36,6 +46,8 @@ export interface ProvisioningDependencies {
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly rules?: Partial<ProvisioningRules>;
+  readonly inventoryRules?: Partial<InventoryRules>;
+  readonly timers?: Timers;
   /** Tells of stations that are not connected. */
   readonly lastSeen?: LastSeen;
 }
@@ -56,33 +68,64 @@ export interface Provisioning {
   onDeletion(step: DeletionStep): void;
   /** Notes what a message shows of a station's clock. */
   noteStationTime(stationId: string, stationTime: Date, receivedAt: Date): void;
+  /** Lets a block see the values of variables that stations tell, in the commit that stores them. */
+  onValues(observer: ValueObserver): void;
+  /** Stores values that a station told, for example in an event (N07). */
+  storeValues(
+    stationId: string,
+    values: readonly TimedValue[],
+    receivedAt: Date,
+    addition?: (unit: WriteUnit) => void,
+  ): Promise<void>;
+  /** Ends what is planned. */
+  close(): void;
 }
 
 /** Makes the block. */
 export function createProvisioning(dependencies: ProvisioningDependencies): Provisioning {
   const { database, groupCommit, clock, log, lastSeen } = dependencies;
+  const random = dependencies.random ?? Math.random;
   const directory = new StationDirectory();
   const offsets = new ClockOffsets();
-  let calls: StationCalls | undefined;
+  const records = new VariableRecords(groupCommit);
+  let stationCalls: StationCalls | undefined;
+  const calls = () => stationCalls;
   const service = new ProvisioningService({
     groupCommit,
     directory,
     clock,
     log,
-    random: dependencies.random ?? Math.random,
+    random,
     rules: { ...defaultRules, ...dependencies.rules },
   });
-  service.onBoot((stationId) => offsets.forget(stationId));
-  service.onDeletion((stationId) => () => offsets.forget(stationId));
-  const followUp = new RegistrationFollowUp(() => calls, log);
-  const api = stationRoutes({
-    service,
+  const inventory = new Inventory({
     directory,
-    followUp,
-    calls: () => calls,
-    lastSeen,
-    clockOffsetS: (stationId) => offsets.offsetS(stationId),
+    records,
+    clock,
+    timers: dependencies.timers ?? systemTimers,
+    log,
+    calls,
+    random,
+    rules: { ...defaultInventoryRules, ...dependencies.inventoryRules },
   });
+  service.onBoot((stationId) => {
+    offsets.forget(stationId);
+    inventory.plan(stationId);
+  });
+  service.onDeletion((stationId, unit) => {
+    unit.add(deleteVariables, { station_id: stationId });
+    return () => {
+      offsets.forget(stationId);
+      inventory.forget(stationId);
+    };
+  });
+  const noteStationTime = (stationId: string, stationTime: Date, receivedAt: Date) =>
+    offsets.note(stationId, stationTime, receivedAt);
+  const actualValue: StoredActual = (stationId, ...address) => readActual(database, stationId, ...address);
+  const followUp = new RegistrationFollowUp(calls, log);
+  const clockOffsetS = (stationId: string) => offsets.offsetS(stationId);
+  const routesOfStations = stationRoutes({ service, directory, followUp, calls, lastSeen, clockOffsetS });
+  const routesOfVariables = variableRoutes(database, directory);
 
   return {
     knownStations: service,
@@ -92,15 +135,24 @@ export function createProvisioning(dependencies: ProvisioningDependencies): Prov
     },
     registerRoutes(routes) {
       registerFamily1(routes, service, clock);
-      registerFamily2(routes, service, clock);
+      registerFamily2(routes, service, inventory, noteStationTime, clock);
     },
-    registerCommands(_commands, stationCalls) {
-      calls = stationCalls;
+    registerCommands(commands, newCalls) {
+      stationCalls = newCalls;
+      translateReset(commands, newCalls);
+      translateVariables(commands, newCalls, inventory, actualValue);
+      followVariableCommands(commands, newCalls, records, clock, actualValue);
     },
-    api,
+    async api(server) {
+      await server.register(routesOfStations);
+      await server.register(routesOfVariables);
+    },
     station: (stationId) => service.station(stationId),
     onBoot: (listener) => service.onBoot(listener),
     onDeletion: (step) => service.onDeletion(step),
-    noteStationTime: (stationId, stationTime, receivedAt) => offsets.note(stationId, stationTime, receivedAt),
+    noteStationTime,
+    onValues: (observer) => records.observe(observer),
+    storeValues: (...stored) => records.storeValues(...stored),
+    close: () => inventory.close(),
   };
 }

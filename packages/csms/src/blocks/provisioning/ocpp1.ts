@@ -1,6 +1,11 @@
 import type { Ocpp16 } from "@polyphase/ocpp";
 import type { Clock } from "../../clock.ts";
-import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import type { CommandRegistry } from "../../gateway/commands.ts";
+import {
+  CommandNotSupportedError,
+  type StationCalls,
+  type StationMessageRoutes,
+} from "../../gateway/station-messages.ts";
 import type { ProvisioningService } from "./service.ts";
 import type { BootFacts } from "./station.ts";
 
@@ -25,4 +30,17 @@ function bootFacts(request: Ocpp16.BootNotificationRequest): BootFacts {
     meterType: request.meterType,
     meterSerialNumber: request.meterSerialNumber,
   };
+}
+
+/** Translates reset for family 1 (1.6 §5.14): Soft lets transactions end in order, Hard does not wait. */
+export function translateReset(commands: CommandRegistry, calls: StationCalls): void {
+  commands.translate("Reset", async (stationId, { type, evseId }, options) => {
+    if (evseId !== undefined && evseId !== 0) {
+      throw new CommandNotSupportedError(stationId, "reset", "OCPP 1.x resets the whole station only");
+    }
+    if (type === "ImmediateAndResume") {
+      throw new CommandNotSupportedError(stationId, "reset", "OCPP 1.x cannot resume transactions after a reset");
+    }
+    return calls.call1(stationId, "Reset", { type: type === "Immediate" ? "Hard" : "Soft" }, options);
+  });
 }

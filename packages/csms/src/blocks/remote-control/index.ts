@@ -25,9 +25,7 @@ export function createRemoteControl(dependencies: RemoteControlDependencies = {}
     registerCommands(commands, calls) {
       // Not validated yet: the caller may have left the id out (F01.FR.25 and F02.FR.01 need one).
       commands.prepare("RequestStartTransaction", (_stationId, request) =>
-        typeof request === "object" && request !== null && request.remoteStartId === undefined
-          ? { ...request, remoteStartId: nextId() }
-          : request,
+        request.remoteStartId === undefined ? { ...request, remoteStartId: nextId() } : request,
       );
       translateFamily1(commands, calls);
     },
