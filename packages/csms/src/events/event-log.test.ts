@@ -235,9 +235,8 @@ describe("the table", () => {
     expect(await deleteExpiredEvents({ ...options, retentionDays: 3 })).toBe(0);
     expect(await deleteExpiredEvents({ ...options, retentionDays: 1 })).toBeGreaterThan(0);
     expect(await store.list({ limit: 1 })).toEqual([]);
-    expect(await store.deletedThrough()).toBe(newest);
+    expect((await store.extent()).deletedThrough).toBe(newest);
     expect(await deleteExpiredEvents({ ...options, retentionDays: 1 })).toBe(0);
-    expect(await store.deletedThrough()).toBe(newest);
-    expect(await store.newestId()).toBe(newest);
+    expect(await store.extent()).toEqual({ newest, deletedThrough: newest });
   });
 });

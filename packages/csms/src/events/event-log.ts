@@ -48,7 +48,7 @@ export class EventLog implements EventSink, EventBus {
 
   /** Finds where the table ends. Before it, nothing may be stored. */
   async load(): Promise<void> {
-    this.#floor = await this.#store.newestId();
+    this.#floor = (await this.#store.extent()).newest;
     this.#recent = [];
   }
 

@@ -15,6 +15,14 @@ export interface EventBatch {
   readonly through: number;
 }
 
+/** Where the stored events begin and end. */
+export interface EventExtent {
+  /** The largest id that was ever stored, 0 before the first. */
+  readonly newest: number;
+  /** The largest id that retention has deleted: what is not found up to there may have been. */
+  readonly deletedThrough: number;
+}
+
 /** Restricts a list of events. */
 export interface EventListQuery extends EventFilter {
   /** Only events stored at this time or later. */
@@ -77,11 +85,12 @@ export class EventStore {
     this.#database = database;
   }
 
-  /** The largest id that was ever stored, 0 before the first. */
-  async newestId(): Promise<number> {
-    const { rows } = await sql<{ id: string }>`
-      select greatest((select max(id) from event), deleted_through) as id from event_retention`.execute(this.#database);
-    return Number(rows[0]?.id ?? 0);
+  /** Where the events begin and end. */
+  async extent(): Promise<EventExtent> {
+    const { rows } = await sql<{ newest: string; deleted_through: string }>`
+      select greatest((select max(id) from event), deleted_through) as newest, deleted_through
+      from event_retention`.execute(this.#database);
+    return { newest: Number(rows[0]?.newest ?? 0), deletedThrough: Number(rows[0]?.deleted_through ?? 0) };
   }
 
   /** Events after an id, oldest first. One snapshot decides both what is found and how far was looked. */
@@ -131,13 +140,6 @@ export class EventStore {
         select id from event where id = any(${ids}::bigint[])`.execute(transaction);
       return new Set(rows.map((row) => Number(row.id)));
     });
-  }
-
-  /** The largest id that retention has deleted: what is not found up to there may have been. */
-  async deletedThrough(): Promise<number> {
-    const { rows } = await sql<{ deleted_through: string }>`
-      select deleted_through from event_retention`.execute(this.#database);
-    return Number(rows[0]?.deleted_through ?? 0);
   }
 
   /**
