@@ -35,6 +35,14 @@ export class Deadlines {
     this.#waiting.delete(waiting);
   }
 
+  /** Lets the timer go when nothing waits, for an endpoint that closes. */
+  rest(): void {
+    if (this.#waiting.size > 0) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#armedForMs = Number.POSITIVE_INFINITY;
+  }
+
   #arm(deadlineMs: number): void {
     this.#cancel?.();
     this.#armedForMs = deadlineMs;

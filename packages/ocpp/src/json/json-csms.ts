@@ -190,6 +190,7 @@ export class JsonCsms {
       return closed;
     });
     await Promise.all([...this.#connections.values()].map((connection) => connection.close(ending)));
+    this.#settings.deadlines.rest();
     await this.#socketsClosed();
     for (const server of this.#servers) server.closeAllConnections();
     await Promise.all(servers);

@@ -215,6 +215,7 @@ export class JsonStation {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(new ConnectError("the station was closed"));
     await peer?.close(options);
     this.#calls.close(new ConnectError("the station was closed"));
+    this.#settings.deadlines.rest();
     if (socket === undefined || socket.readyState === socket.CLOSED) return;
     const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     if (peer === undefined) socket.terminate();
