@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { TLSSocket } from "node:tls";
-import { type BasicCredentials, basicCredentials } from "../json/handshake.ts";
+import { type BasicCredentials, basicCredentials, type RefusalStatus } from "../json/handshake.ts";
 import type { ListenOptions } from "../json/json-csms.ts";
 import { SoapFault } from "./fault.ts";
 import type { SoapVersion } from "./soap-version.ts";
@@ -26,8 +26,12 @@ export interface SoapCredentials {
 
 /** What becomes of a request. 404 says that the identity is unknown. */
 export type SoapDecision =
-  | { readonly accept: true }
-  | { readonly accept: false; readonly status: 401 | 403 | 404 | 429 | 503; readonly reason?: string };
+  | {
+      readonly accept: true;
+      /** Handed on to `onConnect` when the request opens a connection. */
+      readonly context?: unknown;
+    }
+  | { readonly accept: false; readonly status: RefusalStatus; readonly reason?: string };
 
 /** Collects what a request proves about its sender. */
 export function credentialsOf(request: IncomingMessage, identity: string, version: SoapVersion): SoapCredentials {

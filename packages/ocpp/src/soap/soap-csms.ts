@@ -6,8 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent, type Agent as HttpsAgentType } from "node:https";
-import type { OcppVersion } from "../catalogue/version.ts";
-import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
+import type { FallbackHandler, Handlers } from "../connection.ts";
 import { HandlerTable, type UntypedHandler } from "../json/handler-table.ts";
 import { basicAuthorization } from "../json/handshake.ts";
 import type { ListenOptions } from "../json/json-csms.ts";
@@ -22,16 +21,11 @@ import {
   type SoapDecision,
 } from "./http-request.ts";
 import { IncomingSoap, type OpenedRequest } from "./incoming.ts";
-import { type CallSettings, SoapConnection, type SoapDisconnection } from "./soap-connection.ts";
+import type { CallSettings, SoapDisconnection } from "./soap-connection.ts";
 import { type SoapOptions, soapSettings } from "./soap-options.ts";
 import { type SoapVersion, soapVersions } from "./soap-version.ts";
+import { type AcceptedRequest, type SoapPeer, StationRegistry } from "./station-registry.ts";
 import { answerDescription } from "./wsdl-page.ts";
-
-/** A station as the CSMS of OCPP-S knows it. */
-export interface SoapPeer extends Connection<OcppVersion, "CSMS"> {
-  /** Where calls go: the address of the station's last `From`. Undefined until one is known. */
-  readonly address: string | undefined;
-}
 
 /** Everything a {@link SoapCsms} can be told; nothing is required. */
 export interface SoapCsmsOptions extends SoapOptions {
@@ -58,23 +52,18 @@ export interface SoapCsmsOptions extends SoapOptions {
   /** Milliseconds without a request after which a station counts as gone; 24 h and 10 min when absent, 0 for never. */
   readonly silenceTimeoutMs?: number;
   /** The first request of an identity, or its first in another version. Comes before the request is handled. */
-  onConnect?(connection: SoapPeer): void;
+  onConnect?(connection: SoapPeer, accepted: AcceptedRequest): void;
   /** A station gave an address for the first time or a new one; comes after `onConnect`. */
   onAddress?(connection: SoapPeer, address: string): void;
   onDisconnect?(connection: SoapPeer, ended: SoapDisconnection): void;
 }
 
-interface Station {
-  readonly connection: SoapConnection<SoapVersion, "CSMS">;
-  lastSeenMs: number;
-}
-
 // A station that is configured to send one Heartbeat a day must not fall out between two.
 const DEFAULT_SILENCE_MS = (24 * 60 + 10) * 60_000;
 
-/** The types of actions differ from version to version; at run time every connection can do what any can. */
-function asPeer(connection: SoapConnection<SoapVersion, "CSMS">): SoapPeer {
-  return connection as unknown as SoapPeer;
+/** OCPP-S sets no limits; what this leaves out is no identity but an attack, or another path to a proxy. */
+function isIdentity(text: string): boolean {
+  return text.length <= 255 && text !== "." && text !== ".." && !/[\p{Cc}\p{Cs}]/u.test(text);
 }
 
 function parseAddress(text: string | undefined): URL | undefined {
@@ -100,16 +89,11 @@ export class SoapCsms {
   readonly #versions: ReadonlySet<SoapVersion>;
   readonly #handlers = new HandlerTable("CSMS");
   readonly #incoming: IncomingSoap;
-  readonly #calls: CallSettings;
   readonly #httpAgent = new HttpAgent({ keepAlive: false });
   readonly #httpsAgent: HttpsAgentType;
-  readonly #stations = new Map<string, Station>();
-  readonly #connections = new Map<string, SoapConnection<SoapVersion, "CSMS">>();
+  readonly #stations: StationRegistry;
   readonly #servers = new Set<Server>();
   readonly #attached = new Map<Server, RequestListener>();
-  readonly #elapsedMs: () => number;
-  #cancelSweep: (() => void) | undefined;
-  readonly #sweep: (callback: () => void, delayMs: number) => () => void;
 
   constructor(options: SoapCsmsOptions = {}) {
     const settings = soapSettings(options);
@@ -117,10 +101,8 @@ export class SoapCsms {
     this.#path = options.path ?? "/ocpp/soap";
     this.#versions = new Set(options.versions ?? soapVersions);
     this.#httpsAgent = new HttpsAgent({ keepAlive: false, ...options.stationTls });
-    this.#elapsedMs = () => settings.timers.elapsedMs();
-    this.#sweep = (callback, delayMs) => settings.timers.after(delayMs, callback);
     const from = () => options.publicUrl;
-    this.#calls = {
+    const calls: CallSettings = {
       ...settings,
       httpAgent: this.#httpAgent,
       httpsAgent: this.#httpsAgent,
@@ -130,19 +112,21 @@ export class SoapCsms {
         return credentials && basicAuthorization(credentials.username, credentials.password);
       },
     };
+    const silenceMs = options.silenceTimeoutMs ?? DEFAULT_SILENCE_MS;
+    this.#stations = new StationRegistry(calls, options, settings.timers, silenceMs);
     this.#incoming = new IncomingSoap({
       ...settings,
       role: "CSMS",
       versions: this.#versions,
       handlers: this.#handlers,
       from,
-      identify: async (request) => asPeer(await this.#identify(request)),
+      identify: (request) => this.#identify(request),
     });
   }
 
   /** The newest connection of every identity that has sent something, or was opened by {@link connectionTo}. */
   get connections(): ReadonlyMap<string, SoapPeer> {
-    return this.#connections as ReadonlyMap<string, unknown> as ReadonlyMap<string, SoapPeer>;
+    return this.#stations.peers;
   }
 
   /** Registers or replaces the handler of an action. @throws TypeError when stations of the version do not send it */
@@ -201,22 +185,15 @@ export class SoapCsms {
    * address that `stationAddress` knows; undefined when no address is known.
    */
   connectionTo(identity: string, version: SoapVersion): SoapPeer | undefined {
-    const present = this.#stations.get(identity)?.connection;
-    if (present?.version === version) return asPeer(present);
-    const address = parseAddress(this.#options.stationAddress?.(identity));
-    if (address === undefined) return undefined;
-    return asPeer(this.#connect(identity, version, address.hostname, address));
+    return this.#stations.open(identity, version, () => parseAddress(this.#options.stationAddress?.(identity)));
   }
 
   /** Refuses further requests, lets answers and calls out for at most `graceMs` (5 000 when absent), and stops. */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
     const graceMs = options.graceMs ?? 5000;
-    this.#cancelSweep?.();
     const answered = this.#incoming.stop();
     const stopped = [...this.#servers].map((server) => closeHttp(server, graceMs));
-    const ended = [...this.#stations.values()].map(({ connection }) =>
-      connection.end({ reason: "the CSMS closes" }, graceMs),
-    );
+    const ended = this.#stations.close("the CSMS closes", graceMs);
     let cancel = () => {};
     const overdue = new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, graceMs);
@@ -224,36 +201,28 @@ export class SoapCsms {
     });
     await Promise.race([answered, overdue]);
     cancel();
-    await Promise.all([...stopped, ...ended]);
+    await Promise.all([...stopped, ended]);
     for (const [server, listener] of this.#attached) server.off("request", listener);
     this.#attached.clear();
     this.#httpAgent.destroy();
     this.#httpsAgent.destroy();
   }
 
-  async #identify(request: OpenedRequest): Promise<SoapConnection<SoapVersion, "CSMS">> {
+  async #identify(request: OpenedRequest): Promise<SoapPeer> {
     const identity = request.chargeBoxIdentity ?? this.#identityInPath(request);
-    if (identity === undefined) {
-      throw new SoapFault("Sender", "IdentityMismatch", "the header chargeBoxIdentity is missing");
+    if (identity === undefined || !isIdentity(identity)) {
+      const what = identity === undefined ? "missing" : "not an identity";
+      throw new SoapFault("Sender", "IdentityMismatch", `the header chargeBoxIdentity is ${what}`);
     }
-    if (identity.length > 255) throw new SoapFault("Sender", "IdentityMismatch", "chargeBoxIdentity is too long");
     const { version } = request;
     const credentials = credentialsOf(request.http, identity, version);
-    const decision = await (this.#options.authenticate?.(credentials) ?? { accept: true });
+    const decision = await (this.#options.authenticate?.(credentials) ?? { accept: true, context: undefined });
     if (!decision.accept) throw refusal(decision);
-    const given = this.#givenAddress(request, credentials);
-    const station = this.#stations.get(identity);
     const { remoteAddress } = credentials;
-    if (station?.connection.version === version) {
-      station.lastSeenMs = this.#elapsedMs();
-      station.connection.remoteAddress = remoteAddress;
-      if (given !== undefined) this.#move(station.connection, given);
-      return station.connection;
-    }
-    const address = given ?? parseAddress(this.#options.stationAddress?.(identity));
-    const connection = this.#connect(identity, version, remoteAddress, address);
-    if (given !== undefined) this.#tell(identity, () => this.#options.onAddress?.(asPeer(connection), given.href));
-    return connection;
+    const address = this.#givenAddress(request, credentials);
+    return this.#stations.contact({ identity, version, remoteAddress, address, context: decision.context }, () =>
+      parseAddress(this.#options.stationAddress?.(identity)),
+    );
   }
 
   /** Some stations leave the header out and are configured with an address of their own instead. */
@@ -274,62 +243,5 @@ export class SoapCsms {
     const address = parseAddress(addressing.from);
     if (address === undefined) return undefined;
     return (this.#options.acceptAddress?.({ identity, address, remoteAddress }) ?? true) ? address : undefined;
-  }
-
-  #move(connection: SoapConnection<SoapVersion, "CSMS">, address: URL): void {
-    if (connection.address === address.href) return;
-    connection.moveTo(address);
-    this.#tell(connection.identity, () => this.#options.onAddress?.(asPeer(connection), address.href));
-  }
-
-  #connect(
-    identity: string,
-    version: SoapVersion,
-    remoteAddress: string,
-    address: URL | undefined,
-  ): SoapConnection<SoapVersion, "CSMS"> {
-    const replaced = this.#stations.get(identity)?.connection;
-    const connection: SoapConnection<SoapVersion, "CSMS"> = new SoapConnection(
-      "CSMS",
-      { identity, version, remoteAddress, address },
-      this.#calls,
-      (ended) => this.#disconnected(connection, ended),
-    );
-    this.#stations.set(identity, { connection, lastSeenMs: this.#elapsedMs() });
-    this.#connections.set(identity, connection);
-    if (replaced !== undefined) void replaced.end({ reason: `now speaks OCPP ${version}`, replacedBy: true }, 0);
-    this.#tell(identity, () => this.#options.onConnect?.(asPeer(connection)));
-    this.#watchSilence();
-    return connection;
-  }
-
-  #disconnected(connection: SoapConnection<SoapVersion, "CSMS">, ended: SoapDisconnection): void {
-    if (this.#connections.get(connection.identity) === connection) {
-      this.#stations.delete(connection.identity);
-      this.#connections.delete(connection.identity);
-    }
-    this.#tell(connection.identity, () => this.#options.onDisconnect?.(asPeer(connection), ended));
-  }
-
-  /** Runs a callback of the caller's; what it throws is reported and harms nothing. */
-  #tell(identity: string, callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      this.#calls.observer?.failed?.({ identity, action: "", error });
-    }
-  }
-
-  #watchSilence(): void {
-    const silenceMs = this.#options.silenceTimeoutMs ?? DEFAULT_SILENCE_MS;
-    if (silenceMs === 0 || this.#cancelSweep !== undefined) return;
-    const check = () => {
-      const limit = this.#elapsedMs() - silenceMs;
-      for (const { connection, lastSeenMs } of [...this.#stations.values()]) {
-        if (lastSeenMs <= limit) void connection.end({ reason: `silent for ${silenceMs} ms` }, 0);
-      }
-      this.#cancelSweep = this.#stations.size > 0 ? this.#sweep(check, silenceMs / 10) : undefined;
-    };
-    this.#cancelSweep = this.#sweep(check, silenceMs / 10);
   }
 }

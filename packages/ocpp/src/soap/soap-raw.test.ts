@@ -250,6 +250,16 @@ describe("what the CSMS refuses with a Fault", () => {
       [500, "s:VersionMismatch", undefined],
     ],
     [
+      "an identity that is a path",
+      envelope(cs, "<cs:chargeBoxIdentity>..</cs:chargeBoxIdentity>", "<cs:heartbeatRequest/>"),
+      [400, "s:Sender", "o:IdentityMismatch"],
+    ],
+    [
+      "an identity with a line break",
+      envelope(cs, "<cs:chargeBoxIdentity>a&#10;b</cs:chargeBoxIdentity>", "<cs:heartbeatRequest/>"),
+      [400, "s:Sender", "o:IdentityMismatch"],
+    ],
+    [
       "an identity without end",
       envelope(cs, `<cs:chargeBoxIdentity>${"x".repeat(256)}</cs:chargeBoxIdentity>`, "<cs:heartbeatRequest/>"),
       [400, "s:Sender", "o:IdentityMismatch"],

@@ -297,7 +297,9 @@ describe("the CSMS keeps track of its stations", () => {
   it("and tells of first contact, new addresses, new versions and ends", async () => {
     const events: unknown[] = [];
     const { csms, url } = await openCsms({
-      onConnect: ({ identity, version, address }) => events.push(["connect", identity, version, address]),
+      authenticate: ({ version }) => ({ accept: true, context: `context of ${version}` }),
+      onConnect: ({ identity, version, address }, { context }) =>
+        events.push(["connect", identity, version, address, context]),
       onAddress: ({ version }, address) => events.push(["address", version, address]),
       onDisconnect: ({ version }, { reason, replacedBy }) => events.push(["disconnect", version, reason, replacedBy]),
     });
@@ -316,11 +318,11 @@ describe("the CSMS keeps track of its stations", () => {
     expect(first.closed.aborted).toBe(true);
     await csms.close();
     expect(events).toEqual([
-      ["connect", "CP1", "1.5", "http://127.0.0.1:1001/a"],
+      ["connect", "CP1", "1.5", "http://127.0.0.1:1001/a", "context of 1.5"],
       ["address", "1.5", "http://127.0.0.1:1001/a"],
       ["address", "1.5", "http://127.0.0.1:1002/"],
       ["disconnect", "1.5", "now speaks OCPP 1.6", true],
-      ["connect", "CP1", "1.6", "http://127.0.0.1:1003/"],
+      ["connect", "CP1", "1.6", "http://127.0.0.1:1003/", "context of 1.6"],
       ["address", "1.6", "http://127.0.0.1:1003/"],
       ["disconnect", "1.6", "the CSMS closes", undefined],
     ]);
