@@ -44,6 +44,14 @@ export interface Connection<V extends OcppVersion = OcppVersion, R extends Role 
   close(options?: { readonly code?: number; readonly reason?: string; readonly graceMs?: number }): Promise<void>;
 }
 
+/**
+ * A connection whose version is known at run time only. Asking for its `version` tells the compiler which actions it
+ * has: after `if (connection.version === "1.6")` a call of `RemoteStartTransaction` is typed.
+ */
+export type AnyConnection<R extends Role, V extends OcppVersion = OcppVersion> = {
+  [Each in V]: Connection<Each, R>;
+}[V];
+
 /** What a handler knows besides the payload. `R` is our own role. */
 export interface CallContext<V extends OcppVersion = OcppVersion, R extends Role = Role> {
   readonly connection: Connection<V, R>;

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
-import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
+import type { AnyConnection, FallbackHandler, Handlers } from "../connection.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import type { UntypedHandler } from "./handler-table.ts";
 import { type Handshake, type HandshakeDecision, pathOf, subprotocolOf } from "./handshake.ts";
@@ -30,8 +30,8 @@ export interface JsonCsmsOptions extends PeerOptions {
   /** Decides who may connect; everybody when absent. */
   authenticate?(handshake: Handshake): HandshakeDecision | Promise<HandshakeDecision>;
   /** Called before the first message of the connection is handled. */
-  onConnect?(connection: Connection<OcppVersion, "CSMS">, accepted: AcceptedHandshake): void;
-  onDisconnect?(connection: Connection<OcppVersion, "CSMS">, ending: Ending): void;
+  onConnect?(connection: AnyConnection<"CSMS">, accepted: AcceptedHandshake): void;
+  onDisconnect?(connection: AnyConnection<"CSMS">, ending: Ending): void;
   /** Milliseconds that {@link authenticate} may take; 10 000 when absent. Then the station gets 503. */
   readonly handshakeTimeoutMs?: number;
   /** Connections at a time, those that are being authenticated included; no limit when absent. Beyond it stations get 503. */
@@ -110,8 +110,8 @@ export class JsonCsms {
   }
 
   /** The newest connection of every identity. */
-  get connections(): ReadonlyMap<string, Connection<OcppVersion, "CSMS">> {
-    return this.#connections as ReadonlyMap<string, unknown> as ReadonlyMap<string, Connection<OcppVersion, "CSMS">>;
+  get connections(): ReadonlyMap<string, AnyConnection<"CSMS">> {
+    return this.#connections as ReadonlyMap<string, unknown> as ReadonlyMap<string, AnyConnection<"CSMS">>;
   }
 
   /**
@@ -234,16 +234,14 @@ export class JsonCsms {
     peer.onEnd((ending) => this.#ended(socket, peer, ending));
     this.#liveness.add(socket, pingIntervalMs, this.#random());
     previous?.replace();
-    this.#tell(identity, () => this.#options.onConnect?.(peer as unknown as Connection<OcppVersion, "CSMS">, accepted));
+    this.#tell(identity, () => this.#options.onConnect?.(peer as unknown as AnyConnection<"CSMS">, accepted));
     peer.start();
   }
 
   #ended(socket: OcppSocket, peer: RpcPeer<"CSMS">, ending: Ending): void {
     this.#liveness.delete(socket);
     if (this.#connections.get(peer.identity) === peer) this.#connections.delete(peer.identity);
-    this.#tell(peer.identity, () =>
-      this.#options.onDisconnect?.(peer as unknown as Connection<OcppVersion, "CSMS">, ending),
-    );
+    this.#tell(peer.identity, () => this.#options.onDisconnect?.(peer as unknown as AnyConnection<"CSMS">, ending));
   }
 
   /** Runs a hook of the caller, whose failure must not reach the socket. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { ConnectionOptions } from "node:tls";
 import type { ClientOptions } from "ws";
 import type { OcppVersion } from "../catalogue/version.ts";
-import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
+import type { AnyConnection, FallbackHandler, Handlers } from "../connection.ts";
 import { BackOff, type BackOffOptions } from "./back-off.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import type { UntypedHandler } from "./handler-table.ts";
@@ -16,15 +16,15 @@ import type { Cancel } from "./timers.ts";
 import type { Ending } from "./transport.ts";
 
 /** A connection to the CSMS, as a station sees it. */
-export type StationConnection = Connection<OcppVersion, "ChargingStation">;
+export type StationConnection<V extends OcppVersion = OcppVersion> = AnyConnection<"ChargingStation", V>;
 
 /** How a {@link JsonStation} behaves. */
-export interface JsonStationOptions extends PeerOptions {
+export interface JsonStationOptions<V extends OcppVersion = OcppVersion> extends PeerOptions {
   /** Endpoint of the CSMS, `ws://host/ocpp`; the identity is appended, percent-encoded. */
   readonly url: string;
   readonly identity: string;
   /** Versions that the station speaks, the one it prefers first. */
-  readonly versions: readonly OcppVersion[];
+  readonly versions: readonly V[];
   /** Password of HTTP Basic authentication: the text of 2.x, or the decoded bytes of the AuthorizationKey of 1.6. */
   readonly password?: string | Buffer;
   /** For `wss`: authorities, and the station's own certificate in security profile 3. */
@@ -34,8 +34,8 @@ export interface JsonStationOptions extends PeerOptions {
   /** Waits between attempts; 10 s and up to 10 s at random, doubled 3 times, when absent. */
   readonly backOff?: BackOffOptions;
   /** Called for every connection before the first message of the CSMS is handled. */
-  onConnect?(connection: StationConnection, occasion: { readonly first: boolean }): void;
-  onDisconnect?(connection: StationConnection, ending: Ending): void;
+  onConnect?(connection: StationConnection<V>, occasion: { readonly first: boolean }): void;
+  onDisconnect?(connection: StationConnection<V>, ending: Ending): void;
   /** Called for every attempt that failed, with the milliseconds until the next one. */
   onConnectFailed?(error: ConnectError, retryInMs: number): void;
   /** Milliseconds that an attempt may take; 30 000 when absent. */
@@ -73,8 +73,8 @@ function connectError(error: Error): ConnectError {
   return new ConnectError(message, { cause: error });
 }
 
-interface Waiter {
-  resolve(connection: StationConnection): void;
+interface Waiter<V extends OcppVersion> {
+  resolve(connection: StationConnection<V>): void;
   reject(reason: unknown): void;
 }
 
@@ -86,11 +86,11 @@ interface Waiter {
  * const station = new JsonStation({ url: "ws://localhost:9000/ocpp", identity: "CP1", versions: ["1.6"] });
  * station.handle("1.6", "Reset", () => ({ status: "Accepted" }));
  * const connection = await station.connect();
- * await connection.callUntyped("Heartbeat", {});
+ * await connection.call("Heartbeat", {});
  * ```
  */
-export class JsonStation {
-  readonly #options: JsonStationOptions;
+export class JsonStation<V extends OcppVersion = OcppVersion> {
+  readonly #options: JsonStationOptions<V>;
   readonly #settings: PeerSettings;
   readonly #calls: OutgoingCalls;
   readonly #backOff: BackOff;
@@ -98,14 +98,14 @@ export class JsonStation {
   #pingIntervalMs: number;
   #socket: OcppSocket | undefined;
   #peer: RpcPeer<"ChargingStation"> | undefined;
-  #waiters: Waiter[] = [];
+  #waiters: Waiter<V>[] = [];
   #cancelRetry: Cancel | undefined;
   #isRunning = false;
   #isClosed = false;
   #connections = 0;
 
   /** @throws RangeError for a limit that is not above 0, no versions, or an identity that 2.x does not allow */
-  constructor(options: JsonStationOptions) {
+  constructor(options: JsonStationOptions<V>) {
     if (options.versions.length === 0) throw new RangeError("a station speaks at least one version");
     if (options.versions.some((version) => !allowsIdentity(version, options.identity))) {
       throw new RangeError("an identity of 2.x has at most 48 characters and no colon");
@@ -119,8 +119,8 @@ export class JsonStation {
   }
 
   /** The connection, while there is one. */
-  get connection(): StationConnection | undefined {
-    return this.#peer as unknown as StationConnection | undefined;
+  get connection(): StationConnection<V> | undefined {
+    return this.#peer as unknown as StationConnection<V> | undefined;
   }
 
   /**
@@ -128,10 +128,10 @@ export class JsonStation {
    *
    * @throws TypeError when a CSMS of this version does not send the action
    */
-  handle<V extends OcppVersion, A extends keyof Handlers<V, "ChargingStation"> & string>(
-    version: V,
+  handle<Spoken extends V, A extends keyof Handlers<Spoken, "ChargingStation"> & string>(
+    version: Spoken,
     action: A,
-    handler: Handlers<V, "ChargingStation">[A],
+    handler: Handlers<Spoken, "ChargingStation">[A],
   ): this {
     this.#settings.handlers.set(version, action, handler as unknown as UntypedHandler);
     return this;
@@ -147,11 +147,11 @@ export class JsonStation {
    * Connects, and from then on reconnects by itself. Resolves with the first connection, however many attempts it
    * takes; `onConnectFailed` tells of those that fail. Aborting the signal while it is pending closes the station.
    */
-  connect(signal?: AbortSignal): Promise<StationConnection> {
+  connect(signal?: AbortSignal): Promise<StationConnection<V>> {
     if (this.#isClosed) return Promise.reject(new ConnectError("the station was closed"));
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     if (this.connection !== undefined) return Promise.resolve(this.connection);
-    const connected = new Promise<StationConnection>((resolve, reject) => {
+    const connected = new Promise<StationConnection<V>>((resolve, reject) => {
       const onAbort = () => {
         reject(signal?.reason);
         void this.close();
@@ -294,7 +294,7 @@ export class JsonStation {
     socket.carry(peer as unknown as RpcPeer, this.#settings.maxUnsentBytes);
     peer.onEnd((ending) => this.#ended(socket, peer, ending));
     this.#liveness.add(socket, this.#pingIntervalMs);
-    const connection = peer as unknown as StationConnection;
+    const connection = peer as unknown as StationConnection<V>;
     const first = this.#connections++ === 0;
     this.#tell(() => this.#options.onConnect?.(connection, { first }));
     for (const waiter of this.#waiters.splice(0)) waiter.resolve(connection);
@@ -306,7 +306,7 @@ export class JsonStation {
     if (this.#peer === peer) this.#peer = undefined;
     if (this.#socket === socket) this.#socket = undefined;
     if (this.#isRunning && this.#socket === undefined) this.#retryIn(this.#backOff.next());
-    this.#tell(() => this.#options.onDisconnect?.(peer as unknown as StationConnection, ending));
+    this.#tell(() => this.#options.onDisconnect?.(peer as unknown as StationConnection<V>, ending));
   }
 
   /** Runs a hook of the caller, whose failure must not reach the socket. */
