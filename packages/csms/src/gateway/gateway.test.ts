@@ -1,32 +1,50 @@
-import { JsonStation, OcppError } from "@polyphase/ocpp";
+import { connect } from "node:net";
+import { JsonStation, OcppError, SoapStation, type StationConnection } from "@polyphase/ocpp";
+import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
+import { sql } from "kysely";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Metrics } from "../api/metrics.ts";
+import { type ApiServer, createApi } from "../api/server.ts";
 import { systemClock } from "../clock.ts";
+import { connectDatabase, type Database } from "../database/connection.ts";
+import { migrateDatabase } from "../database/migrate.ts";
+import { maintainPartitions } from "../database/partitions.ts";
 import { DatabaseUnavailableError } from "../database/write-unit.ts";
 import { MemoryCredentials, MemoryStations, RecordedWrites } from "./fixture.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
+import { messageLogTable } from "./message-log/message-log.ts";
+import { readMessages } from "./message-log/message-page.ts";
+import { migrations } from "./migrations.ts";
 import { CommandNotSupportedError, StationAnsweredError, StationOfflineError } from "./station-messages.ts";
 
 const open: Array<{ close(): unknown }> = [];
+const log = pino({ level: "silent" });
+let testDatabase: TestDatabase;
+let database: Database;
 let stations: MemoryStations;
 let credentials: MemoryCredentials;
 let writes: RecordedWrites;
 let gateway: Gateway;
 let port: number;
 
+beforeAll(async () => {
+  testDatabase = await startTestDatabase();
+  database = await connectDatabase({ url: testDatabase.url, log });
+  await migrateDatabase(database.kysely, migrations);
+  await maintainPartitions(database.kysely, messageLogTable(), new Date());
+});
+
+afterAll(async () => {
+  await database.close();
+  await testDatabase.drop();
+});
+
 beforeEach(async () => {
   stations = new MemoryStations();
   credentials = new MemoryCredentials();
   writes = new RecordedWrites();
-  gateway = createGateway({
-    stations,
-    credentials,
-    groupCommit: writes,
-    clock: systemClock,
-    log: pino({ level: "silent" }),
-    metrics: new Metrics(),
-  });
+  gateway = newGateway();
   ({ port } = await gateway.listen({ host: "127.0.0.1", port: 0 }));
 });
 
@@ -34,6 +52,29 @@ afterEach(async () => {
   for (const endpoint of open.splice(0)) await endpoint.close();
   await gateway.close({ graceMs: 100 });
 });
+
+function newGateway(): Gateway {
+  return createGateway({
+    stations,
+    credentials,
+    groupCommit: writes,
+    clock: systemClock,
+    database: database.kysely,
+    log,
+    metrics: new Metrics(),
+  });
+}
+
+function soapStation(identity: string): SoapStation<"1.5"> {
+  const made = new SoapStation({
+    url: `http://127.0.0.1:${port}/ocpp/soap`,
+    identity,
+    version: "1.5",
+    listen: { port: 0, host: "127.0.0.1" },
+  });
+  open.push(made);
+  return made;
+}
 
 function station(
   identity: string,
@@ -178,7 +219,204 @@ describe("gateway", () => {
     ]);
     expect(writes.rows.at(-1)).toMatchObject({ station_id: "CP1", connected: false });
   });
+
+  it("translates a 1.5 station over SOAP: its request up, our answer down, our call down, its response up", async () => {
+    gateway.routes.on1("BootNotification", ({ chargePointModel }) => ({
+      status: chargePointModel === "One" ? "Pending" : "Accepted",
+      currentTime,
+      interval: 60,
+    }));
+    const seen: unknown[] = [];
+    gateway.routes.on1("StatusNotification", (request) => {
+      seen.push(request);
+      return {};
+    });
+    const soap = soapStation("CP5");
+    soap.handle("1.5", "UnlockConnector", () => ({ status: "Accepted" }));
+    await soap.start();
+    const connection = soap.connection as unknown as StationConnection;
+    // 1.5 has no Pending.
+    expect(await connection.callUntyped("BootNotification", boot16)).toEqual({
+      status: "Rejected",
+      currentTime,
+      heartbeatInterval: 60,
+    });
+    await connection.callUntyped("StatusNotification", {
+      connectorId: 1,
+      status: "Occupied",
+      errorCode: "Mode3Error",
+    });
+    expect(seen).toEqual([{ connectorId: 1, status: "Preparing", errorCode: "EVCommunicationError" }]);
+    expect(gateway.calls.session("CP5")).toMatchObject({ version: "1.5", transport: "OCPP-S", family: 1 });
+    expect(await gateway.calls.call1("CP5", "UnlockConnector", { connectorId: 1 })).toEqual({ status: "Unlocked" });
+    await expect(
+      gateway.calls.call1("CP5", "TriggerMessage", { requestedMessage: "Heartbeat" }),
+    ).rejects.toBeInstanceOf(CommandNotSupportedError);
+  });
+
+  it("calls a SOAP station again after a restart, at the address it gave last", async () => {
+    gateway.routes.on1("Heartbeat", () => ({ currentTime }));
+    const soap = soapStation("CP6");
+    soap.handle("1.5", "ClearCache", () => ({ status: "Accepted" }));
+    await soap.start();
+    await (soap.connection as unknown as StationConnection).callUntyped("Heartbeat", {});
+    await gateway.close({ graceMs: 100 });
+    const presence = writes.rows.findLast((row) => (row as { station_id: string }).station_id === "CP6") as {
+      soap_address: string;
+    };
+    await sql`insert into station_presence values
+      ('CP6', true, '1.5', 'OCPP-S', '127.0.0.1', ${presence.soap_address}, now(), now())`.execute(database.kysely);
+    gateway = newGateway();
+    await gateway.load();
+    expect(await gateway.calls.call1("CP6", "ClearCache", {})).toEqual({ status: "Accepted" });
+  });
+
+  it("logs every message without secrets, and lists them newest first", async () => {
+    gateway.routes.on1("Heartbeat", () => ({ currentTime }));
+    const old = station("CP7", "1.6").handle("1.6", "ChangeConfiguration", () => ({ status: "Accepted" }));
+    const connection = await old.connect();
+    await connection.callUntyped("Heartbeat", {});
+    await gateway.calls.call1("CP7", "ChangeConfiguration", { key: "AuthorizationKey", value: "0123456789abcdef" });
+    await gateway.close({ graceMs: 100 });
+    const messages = await readMessages(database.kysely, { stationId: "CP7", limit: 10 });
+    expect(messages.map(({ direction, kind, action }) => `${direction} ${kind} ${action}`)).toEqual([
+      "received CALLRESULT ChangeConfiguration",
+      "sent CALL ChangeConfiguration",
+      "sent CALLRESULT Heartbeat",
+      "received CALL Heartbeat",
+    ]);
+    expect(messages[1]?.text).toContain('"value":"[redacted]"');
+    expect(messages[1]?.text).not.toContain("0123456789abcdef");
+    const onlyCalls = await readMessages(database.kysely, { stationId: "CP7", kind: "CALL", limit: 1 });
+    expect(onlyCalls.map(({ id }) => id)).toEqual([messages[1]?.id]);
+  });
+
+  it("takes repaired frames and payloads, and refuses them where the rule is off", async () => {
+    const seen: unknown[] = [];
+    gateway.routes.on1("MeterValues", (request) => {
+      seen.push(request);
+      return {};
+    });
+    const answers: string[] = [];
+    const ask = await rawStation("CP8");
+    const frame =
+      '[2,"1","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[,{"timestamp":"2024-05-01T00:00:00","sampledValue":' +
+      '[{"value":50,"measurand":"Hz"},{"value":7.5,"context":"Request.Energy","measurand":"power.active.import","vendor":1}]}]}]\0';
+    answers.push(await ask(frame));
+    const api = await administration();
+    const rule = "/api/v1/stations/CP8/tolerances/json-trailing-nul";
+    expect(
+      await api.inject({ method: "PUT", url: rule, payload: { enabled: false }, headers: administrator }),
+    ).toMatchObject({
+      statusCode: 204,
+    });
+    answers.push(await ask(frame.replace('"1"', '"2"')));
+    expect(answers[0]).toBe('[3,"1",{}]');
+    expect(answers[1]).not.toContain('[3,"2"');
+    expect(seen).toEqual([
+      {
+        connectorId: 1,
+        meterValue: [
+          {
+            timestamp: "2024-05-01T00:00:00Z",
+            sampledValue: [{ value: "7.5", context: "Other", measurand: "Power.Active.Import" }],
+          },
+        ],
+      },
+    ]);
+  });
+
+  it("serves commands, raw calls, messages, tolerances and disconnections by HTTP", async () => {
+    gateway.commands.translate("ClearCache", (stationId) => gateway.calls.call1(stationId, "ClearCache", {}));
+    const old = station("CP9", "1.6").handle("1.6", "ClearCache", () => ({ status: "Accepted" }));
+    await old.connect();
+    const api = await administration();
+    const ask = async (method: "GET" | "POST", path: string, payload?: object) => {
+      const url = `/api/v1${path}`;
+      const response = await api.inject({
+        ...{ method, url, headers: administrator },
+        ...(payload === undefined ? {} : { payload }),
+      });
+      return [response.statusCode, response.body === "" ? undefined : response.json()];
+    };
+    expect(await ask("POST", "/stations/CP9/commands/clearCache", {})).toEqual([200, { status: "Accepted" }]);
+    expect(await ask("POST", "/stations/CP9/calls", { action: "ClearCache", payload: {} })).toEqual([
+      200,
+      { status: "Accepted" },
+    ]);
+    expect(await ask("POST", "/stations/CP9/commands/getTariffs", { evseId: 1 })).toMatchObject([
+      422,
+      { type: "/api/problems/command-not-supported" },
+    ]);
+    expect(await ask("POST", "/stations/CP9/calls", { action: "Reset", payload: { type: "Now" } })).toMatchObject([
+      400,
+      { type: "/api/problems/validation" },
+    ]);
+    expect(await ask("POST", "/stations/nobody/commands/clearCache", {})).toMatchObject([404, {}]);
+    expect(await ask("GET", "/commands")).toMatchObject([200, { nextCursor: null }]);
+    expect(await ask("GET", "/commands/afrrSignal")).toMatchObject([200, { action: "AFRRSignal" }]);
+    expect(await ask("GET", "/stations/CP9/tolerances")).toMatchObject([
+      200,
+      { items: expect.arrayContaining([expect.objectContaining({ rule: "time-format", enabled: true })]) },
+    ]);
+    expect(await ask("POST", "/stations/CP9/disconnect")).toEqual([204, undefined]);
+    expect(gateway.calls.session("CP9")).toBeUndefined();
+    await gateway.close({ graceMs: 100 });
+    expect(await ask("GET", "/stations/CP9/messages?limit=1&kind=CALL")).toMatchObject([
+      200,
+      { items: [{ action: "ClearCache", kind: "CALL", direction: "sent" }], nextCursor: expect.any(String) },
+    ]);
+  });
+
+  it("tells which port is taken", async () => {
+    const other = newGateway();
+    await expect(other.listen({ host: "127.0.0.1", port })).rejects.toThrow(/another process uses the port/);
+    await other.close({ graceMs: 100 });
+  });
 });
+
+const administrator = { authorization: "Bearer secret" };
+
+/** The HTTP API with the gateway's routes. */
+async function administration(): Promise<ApiServer> {
+  const server = await createApi({
+    log,
+    clock: systemClock,
+    version: "0.0.0",
+    credentials: {
+      callerOfKey: () => undefined,
+      callerOfAdminToken: (token) => (token === "secret" ? { name: "test", role: "administrator" } : undefined),
+    },
+    metrics: new Metrics(),
+    plugins: [gateway.api],
+  });
+  open.push(server);
+  return server;
+}
+
+/** Connects a 1.6 station that can send any text; returns a function that sends one frame and waits for the answer. */
+async function rawStation(identity: string): Promise<(frame: string) => Promise<string>> {
+  const socket = connect(port, "127.0.0.1");
+  open.push({ close: () => socket.destroy() });
+  const received = () => new Promise<Buffer>((resolve) => socket.once("data", resolve));
+  const handshake = [
+    `GET /ocpp/${identity} HTTP/1.1`,
+    ...["Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"],
+    ...["Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", "Sec-WebSocket-Protocol: ocpp1.6"],
+  ];
+  socket.write(`${handshake.join("\r\n")}\r\n\r\n`);
+  expect((await received()).toString()).toContain("101 Switching Protocols");
+  return async (frame) => {
+    const text = Buffer.from(frame);
+    const header = Buffer.alloc(8);
+    // One final text frame of up to 64 KiB, masked with a key of zeros.
+    header.writeUInt16BE(0x81fe, 0);
+    header.writeUInt16BE(text.length, 2);
+    socket.write(Buffer.concat([header, text]));
+    const answer = await received();
+    return answer.subarray((answer[1] ?? 0) < 126 ? 2 : 4).toString();
+  };
+}
 
 /** The status that refuses a station's first attempt. */
 function refusedStatus(identity: string, version: "1.6" | "2.0.1", password?: string | Buffer): Promise<unknown> {

@@ -1,31 +1,46 @@
-import type { EndpointObserver, JsonCsms } from "@polyphase/ocpp";
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { EndpointObserver, JsonCsms, SoapCsms, SoapVersion } from "@polyphase/ocpp";
+import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Metrics } from "../api/metrics.ts";
 import type { Clock } from "../clock.ts";
 import type { GroupCommit } from "../database/write-unit.ts";
+import { gatewayApi } from "./api.ts";
+import { StationCommands } from "./command-registry.ts";
+import type { CommandRegistry } from "./commands.ts";
 import { ConnectedStationCalls } from "./connected-station-calls.ts";
 import { CredentialThrottle } from "./credential-throttle.ts";
 import { GatewayMetrics } from "./gateway-metrics.ts";
 import { createJsonEndpoint, type EndpointDeps, type JsonEndpointLimits } from "./json-endpoint.ts";
 import type { KnownStations, StationCredentials } from "./known-stations.ts";
+import { MessageLog } from "./message-log/message-log.ts";
 import { PresenceRecord } from "./presence-record.ts";
+import { createSoapEndpoint } from "./soap-endpoint.ts";
 import { StationAuthentication } from "./station-authentication.ts";
 import { StationListeners, type StationListenOptions } from "./station-listeners.ts";
 import type { StationCalls, StationMessageRoutes } from "./station-messages.ts";
+import { forgetConnections, rememberedAddresses } from "./station-presence.ts";
 import { StationRouter } from "./station-router.ts";
 import { RegisteredRoutes } from "./station-routes.ts";
 import { StationSessions } from "./station-sessions.ts";
+import { missingSubprotocol, noPing, StationTolerances } from "./tolerance/station-tolerances.ts";
+import { ToleranceSettings } from "./tolerance/tolerance-settings.ts";
 
 /** What the gateway works with. */
 export interface GatewayDeps {
   readonly stations: KnownStations;
   readonly credentials: StationCredentials;
+  /** For presence and connection events. */
   readonly groupCommit: GroupCommit;
+  /** For the message log and settings; has the gateway's migrations. */
+  readonly database: Kysely<unknown>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Organization that client certificates of security profile 3 must name (A00.FR.404); any when absent. */
   readonly operatorName?: string | undefined;
+  /** Address of the SOAP endpoint as stations reach it, for `From`; anonymous when absent. */
+  readonly soapPublicUrl?: string | undefined;
   readonly limits?: JsonEndpointLimits;
 }
 
@@ -34,6 +49,11 @@ export interface Gateway {
   /** Where blocks register what they answer. Register before {@link listen}. */
   readonly routes: StationMessageRoutes;
   readonly calls: StationCalls;
+  readonly commands: CommandRegistry;
+  /** Routes below `/api/v1`. */
+  readonly api: FastifyPluginAsyncTypebox;
+  /** Reads settings, and the addresses of OCPP-S stations. Call it after `stations` is loaded and before {@link listen}. */
+  load(): Promise<void>;
   /** @throws ListenError when a port cannot be had */
   listen(options: StationListenOptions): Promise<{ readonly port: number; readonly tlsPort?: number }>;
   /** Takes no more connections, lets running answers out, closes every connection with 1001 and writes what waits. */
@@ -50,40 +70,65 @@ export function createGateway(deps: GatewayDeps): Gateway {
 }
 
 class StationGateway implements Gateway {
-  readonly routes: RegisteredRoutes;
+  readonly routes = new RegisteredRoutes();
   readonly calls: StationCalls;
-  readonly #log: Logger;
-  readonly #stations: KnownStations;
+  readonly commands: CommandRegistry;
+  readonly api: FastifyPluginAsyncTypebox;
+  readonly #deps: GatewayDeps;
   readonly #metrics: GatewayMetrics;
   readonly #presence: PresenceRecord;
+  readonly #messageLog: MessageLog;
+  readonly #tolerances = new StationTolerances();
+  readonly #toleranceSettings: ToleranceSettings;
   readonly #listeners: StationListeners;
   readonly #json: JsonCsms;
+  readonly #soap: SoapCsms;
+  readonly #soapAddresses = new Map<string, string>();
   readonly #seenTimer: NodeJS.Timeout;
 
   constructor(deps: GatewayDeps) {
-    const { stations, groupCommit, clock } = deps;
-    this.#log = deps.log;
-    this.#stations = stations;
-    this.#presence = new PresenceRecord({ groupCommit, log: deps.log, intervalMs: presenceIntervalMs });
+    const { stations, groupCommit, clock, log, database } = deps;
+    this.#deps = deps;
+    this.#presence = new PresenceRecord({ groupCommit, log, intervalMs: presenceIntervalMs });
     const sessions = new StationSessions({ clock, presence: this.#presence });
     this.#seenTimer = setInterval(() => sessions.recordSeen(), seenIntervalMs);
     this.#seenTimer.unref();
     this.#metrics = new GatewayMetrics(deps.metrics, sessions);
-    this.routes = new RegisteredRoutes();
+    this.#messageLog = new MessageLog({ database, clock, log });
+    this.#toleranceSettings = new ToleranceSettings(database, this.#tolerances);
     this.calls = new ConnectedStationCalls({ sessions, stations });
-    const authentication = new StationAuthentication({
-      stations,
-      credentials: deps.credentials,
-      throttle: new CredentialThrottle(clock),
-      operatorName: deps.operatorName,
+    this.commands = new StationCommands({ calls: this.calls, groupCommit, clock, log });
+    this.api = gatewayApi({
+      ...{ database, stations, calls: this.calls, commands: this.commands, tolerances: this.#tolerances },
+      setTolerance: (stationId, rule, enabled) => this.#toleranceSettings.set(stationId, rule, enabled),
     });
-    const router = new StationRouter({ routes: this.routes, sessions, stations, log: deps.log });
-    const endpointDeps = this.#endpointDeps({ authentication, sessions, router, clock });
+    const endpointDeps = this.#endpointDeps(sessions);
     this.#json = createJsonEndpoint(endpointDeps, deps.limits);
+    this.#soap = createSoapEndpoint(endpointDeps, {
+      publicUrl: deps.soapPublicUrl,
+      callTimeoutMs: deps.limits?.callTimeoutMs,
+      stationAddress: (identity) => this.#soapAddresses.get(identity),
+      addressChanged: (identity, address) => {
+        this.#soapAddresses.set(identity, address);
+        sessions.addressChanged(identity, address);
+      },
+    });
     this.#listeners = new StationListeners({
       attachWebSockets: (server) => this.#json.attach(server),
-      handleRequest: () => false,
+      handleRequest: (request, response) => this.#soap.handleRequest(request, response),
     });
+  }
+
+  async load(): Promise<void> {
+    const { database, stations } = this.#deps;
+    await this.#toleranceSettings.load();
+    await forgetConnections(database);
+    for (const { stationId, version, address, connected } of await rememberedAddresses(database)) {
+      if (stations.find(stationId) === undefined) continue;
+      this.#soapAddresses.set(stationId, address);
+      // It may be called at once; whether it still listens there shows when it is.
+      if (connected) this.#soap.connectionTo(stationId, version as SoapVersion);
+    }
   }
 
   listen(options: StationListenOptions): Promise<{ readonly port: number; readonly tlsPort?: number }> {
@@ -94,40 +139,51 @@ class StationGateway implements Gateway {
     const graceMs = options.graceMs ?? 5_000;
     clearInterval(this.#seenTimer);
     const closed = this.#listeners.close(graceMs);
-    await this.#json.close({ graceMs });
+    await Promise.all([this.#json.close({ graceMs }), this.#soap.close({ graceMs })]);
     await closed;
     await this.#presence.close();
+    await this.#messageLog.close();
   }
 
-  #endpointDeps(parts: Pick<EndpointDeps, "authentication" | "sessions" | "router" | "clock">): EndpointDeps {
-    const log = this.#log;
+  #endpointDeps(sessions: StationSessions): EndpointDeps {
+    const { stations, credentials, clock, log, operatorName } = this.#deps;
+    const throttle = new CredentialThrottle(clock);
     return {
-      ...parts,
-      tolerance: {},
+      sessions,
+      clock,
+      authentication: new StationAuthentication({ stations, credentials, throttle, operatorName }),
+      router: new StationRouter({ routes: this.routes, sessions, stations, log }),
+      tolerance: this.#tolerances,
       observer: this.#observer(),
       refused: (identity, remoteAddress, { cause, status, reason }) => {
         this.#metrics.handshakeRefused(cause);
         log.warn({ stationId: identity.slice(0, 128), remoteAddress, cause, status, reason }, "station refused");
       },
-      upgraded: (station, securityProfile) => {
-        // A05.FR.07; only where a profile was set at all: profile 0 is an operator's choice.
-        if (station.securityProfile === 0) return;
-        this.#stations.setSecurityProfile(station.stationId, securityProfile).catch((error: unknown) => {
-          log.error({ err: error, stationId: station.stationId, securityProfile }, "security profile was not raised");
+      upgraded: ({ stationId }, securityProfile) => {
+        stations.setSecurityProfile(stationId, securityProfile).catch((error: unknown) => {
+          log.error({ err: error, stationId, securityProfile }, "the security profile was not raised");
         });
       },
-      versionWithoutSubprotocol: (station) => station.configuredVersion,
+      versionWithoutSubprotocol: (station) =>
+        station.configuredVersion ??
+        (this.#tolerances.isEnabled(station.stationId, missingSubprotocol) ? "1.6" : undefined),
+      pingIntervalMs: ({ stationId }) => (this.#tolerances.isEnabled(stationId, noPing) ? 0 : undefined),
       withoutSubprotocol: (stationId, version) => {
-        log.info({ stationId, version }, "connected without a subprotocol");
+        this.#metrics.tolerated(missingSubprotocol.name, version);
+        log.info({ stationId, version, rule: missingSubprotocol.name }, "deviation tolerated");
       },
     };
   }
 
   #observer(): EndpointObserver {
-    const log = this.#log;
+    const { log } = this.#deps;
     const metrics = this.#metrics;
+    const messageLog = this.#messageLog;
     return {
-      message: ({ version, direction, kind }) => metrics.message(version, direction, kind),
+      message: (message) => {
+        metrics.message(message.version, message.direction, message.kind);
+        messageLog.record(message);
+      },
       tolerated: ({ identity, version, action, rule }) => {
         metrics.tolerated(rule, version);
         log.info({ stationId: identity, version, action, rule }, "deviation tolerated");

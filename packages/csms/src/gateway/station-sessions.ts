@@ -22,6 +22,8 @@ export class ConnectedStation implements StationSession {
   readonly certificateCommonName: string | undefined;
   /** Actions that the CSMS asked for while the station was not accepted (B02.FR.02). */
   readonly triggered = new Set<string>();
+  /** Where an OCPP-S station listens; undefined until it has said so. */
+  soapAddress: string | undefined;
   /** Milliseconds since the epoch. */
   lastSeenMs: number;
   /** The `lastSeenMs` that is written already. */
@@ -120,6 +122,14 @@ export class StationSessions {
     this.#record(session, false);
   }
 
+  /** An OCPP-S station gave an address at which it listens. */
+  addressChanged(stationId: string, address: string): void {
+    const session = this.#sessions.get(stationId);
+    if (session === undefined) return;
+    session.soapAddress = address;
+    this.#record(session, true);
+  }
+
   /** Hands the times of stations that were seen since the last call to the presence record. */
   recordSeen(): void {
     for (const session of this.#sessions.values()) {
@@ -135,7 +145,7 @@ export class StationSessions {
       version: session.version,
       transport: session.transport,
       remote_address: session.remoteAddress,
-      soap_address: session.transport === "OCPP-S" ? session.remoteAddress : null,
+      soap_address: session.soapAddress ?? null,
       connected_at: session.connectedAt.toISOString(),
       last_seen_at: session.lastSeenAt.toISOString(),
     });

@@ -1,0 +1,105 @@
+import {
+  type SoapConnection,
+  type SoapCredentials,
+  SoapCsms,
+  type SoapDecision,
+  type SoapVersion,
+} from "@polyphase/ocpp";
+import { certificateSubject } from "./certificate-subject.ts";
+import type { EndpointDeps, SessionProof } from "./json-endpoint.ts";
+import type { AuthenticationDecision } from "./station-authentication.ts";
+
+/** Further needs of the SOAP endpoint. */
+export interface SoapEndpointOptions {
+  /** Our own address as stations know it. */
+  readonly publicUrl?: string | undefined;
+  readonly callTimeoutMs?: number | undefined;
+  /** The address that a station gave last, kept over a restart. */
+  stationAddress(identity: string): string | undefined;
+  /** A station gave an address for the first time or a new one. */
+  addressChanged(identity: string, address: string): void;
+}
+
+/**
+ * The SOAP endpoint `/ocpp/soap` of 1.2, 1.5 and 1.6. Every request is authenticated on its own; the session of a
+ * station lasts until it falls silent or connects another way.
+ */
+export function createSoapEndpoint(deps: EndpointDeps, options: SoapEndpointOptions): SoapCsms {
+  const { sessions, router } = deps;
+  // What the request proved that opens a session; `onConnect` follows its authentication without another in between.
+  const proofs = new Map<string, SessionProof>();
+  const soap = new SoapCsms({
+    path: "/ocpp/soap",
+    clock: deps.clock,
+    tolerance: deps.tolerance,
+    observer: deps.observer,
+    ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+    ...(options.callTimeoutMs === undefined ? {} : { callTimeoutMs: options.callTimeoutMs }),
+    stationAddress: (identity) => options.stationAddress(identity),
+    acceptAddress: ({ address, remoteAddress }) => mayBeCalled(address.hostname, remoteAddress),
+    async authenticate(credentials) {
+      const decision = await deps.authentication.decide(proofOf(credentials));
+      return soapDecision(deps, credentials, decision, proofs);
+    },
+    onConnect(connection: SoapConnection<SoapVersion, "CSMS">) {
+      const proof = proofs.get(connection.identity) ?? { securityProfile: 0 };
+      proofs.delete(connection.identity);
+      const crossed = sessions.opened(connection, proof);
+      void crossed?.close({ reason: "the station sent a request by SOAP" });
+    },
+    onAddress: (connection, address) => options.addressChanged(connection.identity, address),
+    onDisconnect: (connection, { reason }) => sessions.closed(connection, reason),
+  });
+  soap.handleOthers((payload, context) => router.route(payload, context));
+  return soap;
+}
+
+function proofOf(credentials: SoapCredentials) {
+  const { identity, remoteAddress, secure, authorization, clientCertificate } = credentials;
+  return {
+    identity,
+    remoteAddress,
+    secure,
+    authorization,
+    certificateSubject: clientCertificate === undefined ? undefined : certificateSubject(clientCertificate),
+  };
+}
+
+function soapDecision(
+  deps: EndpointDeps,
+  { identity, remoteAddress }: SoapCredentials,
+  decision: AuthenticationDecision,
+  proofs: Map<string, SessionProof>,
+): SoapDecision {
+  if (!decision.accept) {
+    deps.refused(identity, remoteAddress, decision);
+    return { accept: false, status: decision.status, reason: decision.reason };
+  }
+  const { station, securityProfile, certificateCommonName } = decision;
+  if (securityProfile > station.securityProfile) deps.upgraded(station, securityProfile);
+  if (deps.sessions.find(identity)?.transport !== "OCPP-S")
+    proofs.set(identity, { securityProfile, certificateCommonName });
+  return { accept: true };
+}
+
+/**
+ * Whether a station may make us call this host. A station elsewhere must not reach what listens on this machine
+ * only, or what a cloud offers on link-local addresses.
+ */
+export function mayBeCalled(hostname: string, remoteAddress: string): boolean {
+  return !isOwnOrLinkLocal(hostname) || isOwnOrLinkLocal(remoteAddress);
+}
+
+function isOwnOrLinkLocal(host: string): boolean {
+  const address = host
+    .toLowerCase()
+    .replace(/^\[|\]$/g, "")
+    .replace(/^::ffff:/, "");
+  return (
+    /^(127\.|0\.0\.0\.0$|169\.254\.|fe[89ab][0-9a-f]:)/.test(address) ||
+    ["::1", "::", "localhost"].includes(address) ||
+    address.endsWith(".localhost") ||
+    // An IPv4-mapped address that URL wrote in hexadecimal: 127.* and 169.254.*.
+    /^(7f[0-9a-f]{2}|a9fe):/.test(address)
+  );
+}

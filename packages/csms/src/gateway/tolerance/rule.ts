@@ -1,0 +1,27 @@
+import type { Deviation } from "@polyphase/ocpp";
+
+/** What a rule makes of a payload. */
+export interface Repair {
+  readonly payload: unknown;
+  /** The payload is accepted although it still breaks its schema. */
+  readonly skipValidation?: boolean;
+}
+
+/** A named deviation from the specification that is let pass. */
+export interface ToleranceRule {
+  /** Kebab-case; the same in logs, metrics, the API and `station_tolerance`. */
+  readonly name: string;
+  /** One sentence for operators. */
+  readonly description: string;
+  /** Whether stations have it unless told otherwise. */
+  readonly isDefault: boolean;
+  /** Repairs a frame that is not JSON; undefined when there is nothing of its kind to repair. */
+  frame?(text: string): string | undefined;
+  /** Repairs every place of its kind in a payload; undefined when there is none. */
+  payload?(deviation: Deviation): Repair | undefined;
+}
+
+/** The repaired payload, or undefined when nothing changed. */
+export function repaired(deviation: Deviation, payload: unknown): Repair | undefined {
+  return payload === deviation.payload ? undefined : { payload };
+}
