@@ -102,7 +102,8 @@ export async function exchangeEnvelope(exchange: Exchange): Promise<ExchangeResu
   try {
     return await first.result;
   } catch (error) {
-    // The peer closed an idle connection while the request was on its way: it has read nothing of it.
+    // The peer closed an idle connection while the request was on its way, so it has not taken the request: Node.js
+    // documents this one case (`request.reusedSocket`) as safe to send again, and the message id stays the same.
     if (first.reusedSocket() && isReset(error)) return attempt(exchange, body).result;
     throw error;
   }
