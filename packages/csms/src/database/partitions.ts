@@ -88,7 +88,7 @@ async function addPartition(
 ): Promise<void> {
   const name = sql.table(partitionName(table, range));
   const time = sql.ref(column);
-  await sql`create table ${name} (like ${sql.table(table)} including all)`.execute(database);
+  await sql`create table ${name} (like ${sql.table(table)} including all excluding identity)`.execute(database);
   await sql`lock table ${sql.table(defaultName)} in access exclusive mode`.execute(database);
   await sql`
     with moved as (

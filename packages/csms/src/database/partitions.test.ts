@@ -1,0 +1,140 @@
+import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
+import fc from "fast-check";
+import { sql } from "kysely";
+import { pino } from "pino";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { connectDatabase, type Database } from "./connection.ts";
+import { maintainPartitions, type PartitionedTable, spanAt, startPartitionMaintenance } from "./partitions.ts";
+
+const log = pino({ level: "silent" });
+let testDatabase: TestDatabase;
+let database: Database;
+
+const plan: PartitionedTable = {
+  table: "sample",
+  column: "sampled_at",
+  span: "day",
+  retentionDays: 3,
+  receivedColumn: "received_at",
+};
+
+beforeAll(async () => {
+  testDatabase = await startTestDatabase();
+  database = await connectDatabase({ url: testDatabase.url, log });
+});
+
+afterAll(async () => {
+  await database.close();
+  await testDatabase.drop();
+});
+
+beforeEach(async () => {
+  await sql`drop table if exists sample`.execute(database.kysely);
+  await sql`
+    create table sample (
+      id bigint generated always as identity,
+      sampled_at timestamptz not null,
+      received_at timestamptz not null,
+      primary key (id, sampled_at)
+    ) partition by range (sampled_at)`.execute(database.kysely);
+});
+
+async function insert(sampledAt: string, receivedAt = sampledAt): Promise<void> {
+  await sql`insert into sample (sampled_at, received_at) values (${sampledAt}, ${receivedAt})`.execute(database.kysely);
+}
+
+async function placement(): Promise<Readonly<Record<string, string>>> {
+  const { rows } = await sql<{ at: Date; place: string }>`
+    select sampled_at as at, tableoid::regclass::text as place from sample order by sampled_at`.execute(
+    database.kysely,
+  );
+  return Object.fromEntries(rows.map(({ at, place }) => [at.toISOString().slice(0, 10), place]));
+}
+
+test("partitions lie around the present, and odd times go to the default one", async () => {
+  const changes = await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  expect(changes.created).toEqual(["sample_p20260228", "sample_p20260301", "sample_p20260302", "sample_p20260303"]);
+  await insert("2026-03-01T23:59:59.999Z");
+  await insert("2026-03-02T00:00:00Z");
+  await insert("1970-01-01T00:00:00Z");
+  await insert("2099-01-01T00:00:00Z");
+  expect(await placement()).toEqual({
+    "1970-01-01": "sample_default",
+    "2026-03-01": "sample_p20260301",
+    "2026-03-02": "sample_p20260302",
+    "2099-01-01": "sample_default",
+  });
+});
+
+test("a second round changes nothing, also when several nodes do it at once", async () => {
+  const now = new Date("2026-03-01T12:00:00Z");
+  const rounds = await Promise.all([1, 2, 3].map(() => maintainPartitions(database.kysely, plan, now)));
+  expect(rounds.map(({ created }) => created.length).sort()).toEqual([0, 0, 4]);
+});
+
+test("rows that came early move into their partition when it is made", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  await insert("2026-03-05T10:00:00Z", "2026-03-01T12:00:00Z");
+  expect(await placement()).toEqual({ "2026-03-05": "sample_default" });
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-03T12:00:00Z"));
+  expect(await placement()).toEqual({ "2026-03-05": "sample_p20260305" });
+});
+
+test("partitions beyond the retention are dropped; odd times age by their receipt", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  await insert("2026-03-01T10:00:00Z");
+  await insert("2026-03-02T10:00:00Z");
+  await insert("1970-01-01T00:00:00Z", "2026-03-01T10:00:00Z");
+  await insert("1970-01-02T00:00:00Z", "2026-03-04T10:00:00Z");
+  const changes = await maintainPartitions(database.kysely, plan, new Date("2026-03-05T00:00:00Z"));
+  expect(changes.dropped).toEqual(["sample_p20260228", "sample_p20260301"]);
+  expect(Object.keys(await placement())).toEqual(["1970-01-02", "2026-03-02"]);
+});
+
+test("infinite retention keeps everything", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  const changes = await maintainPartitions(
+    database.kysely,
+    { ...plan, retentionDays: Number.POSITIVE_INFINITY },
+    new Date("2036-03-01T12:00:00Z"),
+  );
+  expect(changes.dropped).toEqual([]);
+});
+
+test("months do not overlap the days of an earlier setting", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-31T12:00:00Z"));
+  const changes = await maintainPartitions(
+    database.kysely,
+    { ...plan, span: "month", retentionDays: 400 },
+    new Date("2026-03-31T12:00:00Z"),
+  );
+  expect(changes.created).toEqual(["sample_p20260201", "sample_p20260501"]);
+});
+
+test("spans follow each other without gap and hold their moment", () => {
+  fc.assert(
+    fc.property(
+      fc.date({ min: new Date("2000-01-01"), max: new Date("2100-01-01"), noInvalidDate: true }),
+      fc.constantFrom("day" as const, "month" as const),
+      fc.integer({ min: -40, max: 40 }),
+      (now, span, distance) => {
+        const own = spanAt(span, now, 0);
+        expect(own.from <= now && now < own.to).toBe(true);
+        expect(spanAt(span, now, distance).to).toEqual(spanAt(span, now, distance + 1).from);
+      },
+    ),
+  );
+});
+
+test("maintenance runs at once, and fails loudly for a table that is not partitioned", async () => {
+  const clock = new ManualClock("2026-03-01T12:00:00Z");
+  const options = { database: database.kysely, clock, log };
+  const maintenance = await startPartitionMaintenance({ ...options, tables: [plan] });
+  await insert("2026-03-01T12:00:00Z");
+  expect(await placement()).toEqual({ "2026-03-01": "sample_p20260301" });
+  await maintenance.close();
+  await sql`create table if not exists plain (sampled_at timestamptz)`.execute(database.kysely);
+  await expect(startPartitionMaintenance({ ...options, tables: [{ ...plan, table: "plain" }] })).rejects.toThrow(
+    /not partitioned/,
+  );
+});
