@@ -1,0 +1,352 @@
+import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
+import type { FastifyInstance } from "fastify";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  type BlockDatabase,
+  ManualTimers,
+  openBlockDatabase,
+  serveBlocks,
+  silentLog,
+  TestGateway,
+} from "../fixture.ts";
+import { createProvisioning, migrations, type Provisioning, type ProvisioningDependencies } from "./index.ts";
+
+let testDatabase: TestDatabase;
+let blocks: BlockDatabase;
+let clock: ManualClock;
+let timers: ManualTimers;
+let gateway: TestGateway;
+let provisioning: Provisioning;
+let server: FastifyInstance;
+
+beforeAll(async () => {
+  testDatabase = await startTestDatabase();
+  blocks = await openBlockDatabase(testDatabase.url, migrations);
+});
+afterAll(async () => {
+  await blocks.close();
+  await testDatabase.drop();
+});
+
+function create(options: Partial<ProvisioningDependencies> = {}): Provisioning {
+  const { database, groupCommit } = blocks;
+  return createProvisioning({ database, groupCommit, clock, timers, log: silentLog, random: () => 0.5, ...options });
+}
+
+async function start(options: Partial<ProvisioningDependencies> = {}): Promise<void> {
+  provisioning = create(options);
+  gateway = new TestGateway(clock, blocks.groupCommit);
+  provisioning.registerRoutes(gateway.routes);
+  provisioning.registerCommands(gateway.commands, gateway.stations);
+  server = await serveBlocks(provisioning.api);
+}
+
+beforeEach(async () => {
+  await blocks.database.deleteFrom("station" as never).execute();
+  await blocks.database.deleteFrom("variable" as never).execute();
+  blocks.events.length = 0;
+  clock = new ManualClock("2026-03-01T12:00:00Z");
+  timers = new ManualTimers();
+  await start();
+});
+afterEach(async () => {
+  provisioning.close();
+  await server.close();
+});
+
+const boot16 = { chargePointVendor: "Acme", chargePointModel: "One", firmwareVersion: "1.0" };
+const boot21 = {
+  reason: "PowerUp",
+  chargingStation: { vendorName: "Acme", model: "Two", serialNumber: "S-2", modem: { iccid: "89", imsi: "26" } },
+};
+const eventTypes = () => blocks.events.map(({ type }) => type);
+const put = (id: string, body: object = {}) =>
+  server.inject({ method: "PUT", url: `/api/v1/stations/${id}`, payload: body });
+const get = async (id: string) => (await server.inject(`/api/v1/stations/${id}`)).json();
+
+describe("BootNotification", () => {
+  test("B01.FR.02: an accepted station is told Accepted, the time and the heartbeat interval", async () => {
+    await put("CS1");
+    expect(await gateway.receive("2.1", "CS1", "BootNotification", boot21)).toEqual({
+      status: "Accepted",
+      currentTime: "2026-03-01T12:00:00.000Z",
+      interval: 300,
+    });
+    expect(await get("CS1")).toMatchObject({
+      vendorName: "Acme",
+      model: "Two",
+      serialNumber: "S-2",
+      iccid: "89",
+      imsi: "26",
+      version: "2.1",
+      lastBootAt: "2026-03-01T12:00:00.000Z",
+      lastBootReason: "PowerUp",
+    });
+    expect(eventTypes()).toEqual(["station.registered", "station.booted"]);
+  });
+
+  test("OCPP 1.6 §4.2: what a station of family 1 tells when it boots outlives the process", async () => {
+    await put("CS1");
+    await gateway.receive("1.6", "CS1", "BootNotification", { ...boot16, meterType: "M", chargeBoxSerialNumber: "B" });
+    await start();
+    await provisioning.load();
+    expect(provisioning.station("CS1")).toMatchObject({
+      registrationStatus: "Accepted",
+      vendorName: "Acme",
+      model: "One",
+      firmwareVersion: "1.0",
+      serialNumber: "B",
+      meterType: "M",
+      version: "1.6",
+      lastBootReason: "Unknown",
+    });
+  });
+
+  test("a fact that a station does not tell any more is forgotten", async () => {
+    await put("CS1");
+    await gateway.receive("1.6", "CS1", "BootNotification", { ...boot16, iccid: "89" });
+    await gateway.receive("1.6", "CS1", "BootNotification", boot16);
+    expect(await get("CS1")).not.toHaveProperty("iccid");
+  });
+
+  test("B02: a station that waits for approval is told Pending and when to ask again", async () => {
+    await provisioning.knownStations.handleUnknown("CS1", { remoteAddress: "10.0.0.1" });
+    const answer = await gateway.receive("1.6", "CS1", "BootNotification", boot16);
+    expect(answer).toEqual({ status: "Pending", currentTime: "2026-03-01T12:00:00.000Z", interval: 66 });
+    expect(provisioning.knownStations.find("CS1")).toMatchObject({ registrationStatus: "Pending" });
+  });
+
+  test("a Pending station that repeats its boot writes nothing, until it has news", async () => {
+    await provisioning.knownStations.handleUnknown("CS1", { remoteAddress: "10.0.0.1" });
+    await gateway.receive("1.6", "CS1", "BootNotification", boot16);
+    await gateway.receive("1.6", "CS1", "BootNotification", boot16);
+    expect(eventTypes()).toEqual(["station.registered", "station.booted"]);
+    await gateway.receive("1.6", "CS1", "BootNotification", { ...boot16, firmwareVersion: "1.1" });
+    expect(eventTypes()).toEqual(["station.registered", "station.booted", "station.booted"]);
+  });
+
+  test("B03: a rejected station is told Rejected", async () => {
+    await put("CS1", { registrationStatus: "Rejected" });
+    expect(await gateway.receive("2.0.1", "CS1", "BootNotification", boot21)).toMatchObject({
+      status: "Rejected",
+      interval: 660,
+    });
+  });
+
+  test("a station that was deleted while connected is told Rejected", async () => {
+    expect(await gateway.receive("2.1", "GONE", "BootNotification", boot21)).toMatchObject({ status: "Rejected" });
+  });
+
+  test("B02 objective 3: beyond the boots that are handled at once, stations are put off and spread", async () => {
+    await start({ rules: { bootsAtOnce: 4 } });
+    const ids = Array.from({ length: 40 }, (_, index) => `CS${index}`);
+    await Promise.all(ids.map((id) => put(id)));
+    blocks.events.length = 0;
+    const answers = (await Promise.all(ids.map((id) => gateway.receive("2.1", id, "BootNotification", boot21)))) as {
+      status: string;
+      interval: number;
+    }[];
+    const accepted = answers.filter(({ status }) => status === "Accepted");
+    const putOff = answers.filter(({ status }) => status === "Pending");
+    expect(accepted).toHaveLength(4);
+    expect(putOff).toHaveLength(36);
+    expect(eventTypes()).toHaveLength(4);
+    const intervals = putOff.map(({ interval }) => interval);
+    expect(Math.min(...intervals)).toBeLessThanOrEqual(7);
+    expect(Math.max(...intervals)).toBeGreaterThanOrEqual(40);
+    expect(new Set(intervals).size).toBeGreaterThan(20);
+    // B02.FR.09: until it boots again the gateway must treat it as Pending, although it is approved.
+    expect(provisioning.knownStations.find("CS39")).toMatchObject({ registrationStatus: "Pending" });
+    expect(await gateway.receive("2.1", "CS39", "BootNotification", boot21)).toMatchObject({ status: "Accepted" });
+    expect(provisioning.knownStations.find("CS39")).toMatchObject({ registrationStatus: "Accepted" });
+  });
+
+  test("a boot that cannot be stored is not answered, and changes nothing", async () => {
+    await put("CS1");
+    const refused = blocks.groupCommit.close();
+    await refused;
+    await expect(gateway.receive("2.1", "CS1", "BootNotification", boot21)).rejects.toMatchObject({
+      name: "DatabaseUnavailableError",
+    });
+    expect(provisioning.station("CS1")).not.toHaveProperty("lastBootAt");
+    await blocks.close();
+    blocks = await openBlockDatabase(testDatabase.url, migrations);
+  });
+});
+
+describe("Heartbeat", () => {
+  test("G02.FR.03: is answered with the time, at once and without the database", () => {
+    for (const family of [1, 2] as const) {
+      const handler = gateway.routes.find(family, "Heartbeat");
+      expect(handler?.({} as never, {} as never)).toEqual({ currentTime: "2026-03-01T12:00:00.000Z" });
+    }
+  });
+});
+
+describe("unknown stations", () => {
+  test("are turned away by the policy reject", async () => {
+    await start({ rules: { unknownStations: "reject" } });
+    expect(await provisioning.knownStations.handleUnknown("X", { remoteAddress: "10.0.0.1" })).toBeUndefined();
+    expect((await server.inject("/api/v1/stations/X")).statusCode).toBe(404);
+  });
+
+  test("may do business at once by the policy accept", async () => {
+    await start({ rules: { unknownStations: "accept" } });
+    const known = await provisioning.knownStations.handleUnknown("X", { remoteAddress: "10.0.0.1" });
+    expect(known).toMatchObject({ registrationStatus: "Accepted", securityProfile: 0 });
+  });
+
+  test("are registered once although they connect twice at the same time", async () => {
+    const both = [1, 2].map(() => provisioning.knownStations.handleUnknown("X", { remoteAddress: "10.0.0.1" }));
+    expect(await Promise.all(both)).toMatchObject([{ stationId: "X" }, { stationId: "X" }]);
+    expect(eventTypes()).toEqual(["station.registered"]);
+  });
+
+  test("are turned away when too many wait for approval already, and let in again when some are approved", async () => {
+    await start({ rules: { mostPendingStations: 2 } });
+    for (const id of ["A", "B"]) await provisioning.knownStations.handleUnknown(id, { remoteAddress: "10.0.0.1" });
+    expect(await provisioning.knownStations.handleUnknown("C", { remoteAddress: "10.0.0.1" })).toBeUndefined();
+    await server.inject({ method: "POST", url: "/api/v1/stations/A/approve" });
+    expect(await provisioning.knownStations.handleUnknown("C", { remoteAddress: "10.0.0.1" })).toBeDefined();
+  });
+});
+
+describe("approval", () => {
+  for (const version of ["1.6", "2.0.1", "2.1"] as const) {
+    test(`takes effect at once: a connected station of ${version} is asked to boot`, async () => {
+      await provisioning.knownStations.handleUnknown("CS1", { remoteAddress: "10.0.0.1" });
+      const station = gateway.stations.connect("CS1", version, () => ({ status: "Accepted" }));
+      const response = await server.inject({ method: "POST", url: "/api/v1/stations/CS1/approve" });
+      expect(response.json()).toMatchObject({ stationId: "CS1", registrationStatus: "Accepted", connected: true });
+      expect(station.calls).toEqual([{ action: "TriggerMessage", payload: { requestedMessage: "BootNotification" } }]);
+      expect(blocks.events.at(-1)).toMatchObject({ type: "station.approved", data: { by: "tester" } });
+    });
+  }
+
+  test("of a station that is approved already changes nothing and triggers nothing", async () => {
+    await put("CS1");
+    const station = gateway.stations.connect("CS1", "1.6", () => ({ status: "Accepted" }));
+    blocks.events.length = 0;
+    const response = await server.inject({ method: "POST", url: "/api/v1/stations/CS1/approve" });
+    expect(response.statusCode).toBe(200);
+    expect(station.calls).toEqual([]);
+    expect(eventTypes()).toEqual([]);
+  });
+
+  test("of a station that nobody knows is a 404", async () => {
+    const response = await server.inject({ method: "POST", url: "/api/v1/stations/NONE/approve" });
+    expect(response.statusCode).toBe(404);
+  });
+
+  test("and rejection disconnects the station", async () => {
+    await put("CS1");
+    gateway.stations.connect("CS1", "2.1", () => ({}));
+    const response = await server.inject({ method: "POST", url: "/api/v1/stations/CS1/reject" });
+    expect(response.json()).toMatchObject({ registrationStatus: "Rejected" });
+    expect(gateway.stations.disconnected).toEqual(["CS1"]);
+  });
+});
+
+describe("settings", () => {
+  test("are stored, read back after a restart, and changed one by one", async () => {
+    const created = await put("CS1", { site: "North", tags: ["fast"], notes: "by the door", securityProfile: 2 });
+    expect(created.statusCode).toBe(201);
+    expect(created.json()).toMatchObject({ registrationStatus: "Accepted", securityProfile: 2, site: "North" });
+    const patched = await server.inject({
+      method: "PATCH",
+      url: "/api/v1/stations/CS1",
+      payload: { site: "South", notes: null },
+    });
+    expect(patched.json()).toMatchObject({ site: "South", tags: ["fast"], securityProfile: 2 });
+    expect(patched.json()).not.toHaveProperty("notes");
+    await provisioning.load();
+    expect(provisioning.station("CS1")).toMatchObject({ site: "South", tags: ["fast"], securityProfile: 2 });
+    expect(provisioning.station("CS1")?.notes).toBeUndefined();
+  });
+
+  test("PUT replaces them and keeps the registration that was decided", async () => {
+    await provisioning.knownStations.handleUnknown("CS1", { remoteAddress: "10.0.0.1" });
+    const replaced = await put("CS1", { site: "North" });
+    expect(replaced.statusCode).toBe(200);
+    expect(replaced.json()).toMatchObject({ registrationStatus: "Pending", site: "North" });
+  });
+
+  test("A05.FR.07: a higher security profile is stored", async () => {
+    await put("CS1", { securityProfile: 1 });
+    await provisioning.knownStations.setSecurityProfile("CS1", 2);
+    await provisioning.load();
+    expect(provisioning.knownStations.find("CS1")).toMatchObject({ securityProfile: 2 });
+  });
+
+  test("changes at the same time are all kept", async () => {
+    await put("CS1");
+    await Promise.all([
+      server.inject({ method: "PATCH", url: "/api/v1/stations/CS1", payload: { site: "North" } }),
+      provisioning.knownStations.setSecurityProfile("CS1", 1),
+      server.inject({ method: "PATCH", url: "/api/v1/stations/CS1", payload: { tags: ["a"] } }),
+    ]);
+    await provisioning.load();
+    expect(provisioning.station("CS1")).toMatchObject({ site: "North", securityProfile: 1, tags: ["a"] });
+  });
+
+  test("an identity that no station can have is refused", async () => {
+    expect((await put("%20")).statusCode).toBe(400);
+    expect((await put("CS1", { registrationStatus: "Perhaps" })).statusCode).toBe(400);
+    expect((await put("CS1", { colour: "red" })).statusCode).toBe(400);
+  });
+});
+
+describe("deletion", () => {
+  test("removes the station and what blocks keep of it, and disconnects it", async () => {
+    const forgotten: string[] = [];
+    provisioning.onDeletion((stationId) => () => forgotten.push(stationId));
+    await put("CS1");
+    gateway.stations.connect("CS1", "2.1", () => ({}));
+    const response = await server.inject({ method: "DELETE", url: "/api/v1/stations/CS1" });
+    expect(response.statusCode).toBe(204);
+    expect(forgotten).toEqual(["CS1"]);
+    expect(gateway.stations.disconnected).toEqual(["CS1"]);
+    expect(eventTypes().at(-1)).toBe("station.deleted");
+    await provisioning.load();
+    expect(provisioning.station("CS1")).toBeUndefined();
+    expect((await server.inject({ method: "DELETE", url: "/api/v1/stations/CS1" })).statusCode).toBe(404);
+  });
+});
+
+describe("the list of stations", () => {
+  const list = async (query = "") => (await server.inject(`/api/v1/stations${query}`)).json();
+  const ids = (page: { items: { stationId: string }[] }) => page.items.map(({ stationId }) => stationId);
+
+  beforeEach(async () => {
+    for (const id of ["C", "A", "B", "E", "D"]) await put(id, id < "C" ? { site: "North", tags: ["fast"] } : {});
+    await put("B", { site: "North", registrationStatus: "Rejected" });
+    gateway.stations.connect("C", "1.6", () => ({}));
+    await gateway.receive("2.1", "D", "BootNotification", boot21);
+  });
+
+  test("comes in pages in the order of ids", async () => {
+    const first = await list("?limit=2");
+    const second = await list(`?limit=2&cursor=${first.nextCursor}`);
+    const third = await list(`?limit=2&cursor=${second.nextCursor}`);
+    expect([first, second, third].map(ids)).toEqual([["A", "B"], ["C", "D"], ["E"]]);
+    expect(third.nextCursor).toBeNull();
+  });
+
+  test("is filtered", async () => {
+    expect(ids(await list("?connected=true"))).toEqual(["C"]);
+    expect(ids(await list("?connected=false&limit=2"))).toEqual(["A", "B"]);
+    expect(ids(await list("?registrationStatus=Rejected"))).toEqual(["B"]);
+    expect(ids(await list("?version=1.6"))).toEqual(["C"]);
+    expect(ids(await list("?version=2.1"))).toEqual(["D"]);
+    expect(ids(await list("?site=North"))).toEqual(["A", "B"]);
+    expect(ids(await list("?tag=fast"))).toEqual(["A"]);
+    expect(ids(await list("?search=acme"))).toEqual(["D"]);
+  });
+
+  test("tells of stations that are not connected when they were last heard of", async () => {
+    const lastSeenAt = new Date("2026-02-01T00:00:00Z");
+    await start({ lastSeen: { lastSeen: async (wanted) => new Map(wanted.map((id) => [id, lastSeenAt])) } });
+    await provisioning.load();
+    expect(await get("A")).toMatchObject({ connected: false, lastSeenAt: "2026-02-01T00:00:00.000Z" });
+  });
+});
