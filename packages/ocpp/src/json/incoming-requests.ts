@@ -2,10 +2,11 @@ import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
 import type { OcppVersion } from "../catalogue/version.ts";
 import type { CallContext, Connection } from "../connection.ts";
 import { type ErrorCode, OcppError, PeerError, ValidationError } from "../errors.ts";
-import type { RequestFrame } from "./frame.ts";
+import { isFamily2, type RequestFrame } from "./frame.ts";
 import type { UntypedHandler } from "./handler-table.ts";
 import { applyTolerance } from "./payload-check.ts";
 import type { PeerSettings } from "./peer-settings.ts";
+import { unsignedAction } from "./signed-messages.ts";
 
 /** How requests of the peer are answered. */
 export interface AnswerChannel {
@@ -38,6 +39,15 @@ class RequestContext implements CallContext {
     this.receivedAt = receivedAt;
     this.tolerances = tolerances;
   }
+}
+
+/** A request on its way through its handler. */
+interface Job {
+  readonly frame: RequestFrame;
+  readonly entry: CatalogueEntry;
+  readonly handler: UntypedHandler;
+  readonly receivedAt: Date;
+  readonly isSigned: boolean;
 }
 
 interface WaitingRequest {
@@ -124,7 +134,7 @@ export class IncomingRequests {
     });
   }
 
-  #start(frame: RequestFrame, receivedAt: Date): void {
+  #start(frame: RequestFrame, receivedAt: Date, isSigned = false): void {
     const { action, messageId } = frame;
     const running = this.#running?.get(messageId);
     if (running !== undefined) {
@@ -134,39 +144,61 @@ export class IncomingRequests {
     const entry = this.#entries.get(action);
     const handler = this.#handlers.get(action) ?? this.#settings.handlers.fallback;
     if (entry === undefined) {
-      this.#refuse(frame, "NotImplemented", `OCPP ${this.#version} has no ${action.slice(0, 50)}`);
+      this.#unknown(frame, receivedAt);
     } else if (entry.from === this.#settings.role || entry.kind !== frame.kind || handler === undefined) {
       this.#refuse(frame, "NotSupported", `${action} is not supported here`);
     } else {
-      this.#check(frame, entry, handler, receivedAt);
+      this.#check({ frame, entry, handler, receivedAt, isSigned });
     }
   }
 
-  #check(frame: RequestFrame, entry: CatalogueEntry, handler: UntypedHandler, receivedAt: Date): void {
-    const violation = entry.validateRequest(frame.payload);
-    if (violation === undefined) {
-      this.#handle(frame, entry, handler, frame.payload, receivedAt, NO_RULES);
+  /** An action that the version does not have; it may still wrap one (2.x Part 4 §7.2). */
+  #unknown(frame: RequestFrame, receivedAt: Date): void {
+    const action = isFamily2(this.#version) ? unsignedAction(frame.action) : undefined;
+    if (action === undefined || !this.#entries.has(action)) {
+      this.#refuse(frame, "NotImplemented", `OCPP ${this.#version} has no ${frame.action.slice(0, 50)}`);
       return;
     }
+    const { identity, version } = this.#channel.connection;
+    const message = { identity, version, action, direction: "request" } as const;
+    this.#track(frame);
+    this.#settings.signing.open(frame.payload, message, frame.kind === "CALL" ? 2 : 6).then(
+      (payload) => {
+        this.#release(frame);
+        this.#start({ ...frame, action, payload }, receivedAt, true);
+        this.#drain();
+      },
+      (error: unknown) => {
+        this.#fail(frame, error);
+        this.#finish(frame);
+      },
+    );
+  }
+
+  #check(job: Job): void {
+    const { frame, entry } = job;
     const { identity } = this.#channel.connection;
-    const { tolerance, observer } = this.#settings;
+    const { tolerance, observer, signing } = this.#settings;
+    if (!job.isSigned && signing.requires(identity, this.#version, frame.action, "request")) {
+      this.#refuse(frame, "SecurityError", `${frame.action} must be signed`);
+      return;
+    }
+    const violation = entry.validateRequest(frame.payload);
+    if (violation === undefined) {
+      this.#handle(job, frame.payload, NO_RULES);
+      return;
+    }
     const checked = applyTolerance(identity, entry, "request", frame.payload, violation, tolerance, observer);
     if (checked.violation === undefined) {
-      this.#handle(frame, entry, handler, checked.payload, receivedAt, checked.rules);
+      this.#handle(job, checked.payload, checked.rules);
     } else if (frame.kind === "CALL") {
       const error = new ValidationError(this.#version, frame.action, "request", checked.violation);
       this.#channel.sendError(frame.messageId, frame.action, error.code, error.message, error.details);
     }
   }
 
-  #handle(
-    frame: RequestFrame,
-    entry: CatalogueEntry,
-    handler: UntypedHandler,
-    payload: unknown,
-    receivedAt: Date,
-    rules: readonly string[],
-  ): void {
+  #handle(job: Job, payload: unknown, rules: readonly string[]): void {
+    const { frame, handler, receivedAt } = job;
     let answer: unknown;
     try {
       answer = handler(payload, new RequestContext(frame, this.#channel.connection, receivedAt, rules));
@@ -174,32 +206,54 @@ export class IncomingRequests {
       this.#fail(frame, error);
       return;
     }
-    if (!isPromise(answer)) {
-      this.#answer(frame, entry, answer);
-      return;
+    if (isPromise(answer)) {
+      this.#track(frame);
+      answer.then(
+        (result) => this.#finishWith(job, result),
+        (error: unknown) => {
+          this.#fail(frame, error);
+          this.#finish(frame);
+        },
+      );
+    } else if (job.isSigned) {
+      this.#track(frame);
+      this.#finishWith(job, answer);
+    } else {
+      this.#answer(job, answer);
     }
-    this.#running ??= new Map();
-    this.#running.set(frame.messageId, frame.action);
-    this.#runningCount++;
-    if (this.isBusy) this.#channel.loadChanged();
-    answer.then(
-      (result) => {
-        this.#answer(frame, entry, result);
-        this.#finish(frame.messageId);
-      },
-      (error: unknown) => {
-        this.#fail(frame, error);
-        this.#finish(frame.messageId);
-      },
-    );
   }
 
-  #answer(frame: RequestFrame, entry: CatalogueEntry, answer: unknown): void {
+  /** Answers a request that was tracked; a signed one takes another turn. */
+  #finishWith(job: Job, answer: unknown): void {
+    if (job.isSigned && job.frame.kind === "CALL" && this.#settings.signing.canSign) {
+      void this.#answerSigned(job, answer).finally(() => this.#finish(job.frame));
+    } else {
+      this.#answer(job, answer);
+      this.#finish(job.frame);
+    }
+  }
+
+  #validated({ frame, entry }: Job, answer: unknown): unknown {
+    const violation = entry.validateResponse(answer);
+    if (violation !== undefined) throw new ValidationError(this.#version, frame.action, "response", violation);
+    return answer;
+  }
+
+  #answer(job: Job, answer: unknown): void {
+    const { frame } = job;
     if (frame.kind === "SEND") return;
     try {
-      const violation = entry.validateResponse(answer);
-      if (violation !== undefined) throw new ValidationError(this.#version, frame.action, "response", violation);
-      this.#channel.sendResult(frame.messageId, frame.action, answer);
+      this.#channel.sendResult(frame.messageId, frame.action, this.#validated(job, answer));
+    } catch (error) {
+      this.#fail(frame, error);
+    }
+  }
+
+  async #answerSigned(job: Job, answer: unknown): Promise<void> {
+    const { frame } = job;
+    try {
+      const jws = await this.#settings.signing.sign(frame.action, 3, this.#validated(job, answer));
+      this.#channel.sendResult(frame.messageId, frame.action, jws);
     } catch (error) {
       this.#fail(frame, error);
     }
@@ -217,9 +271,25 @@ export class IncomingRequests {
       this.#channel.sendError(messageId, action, "InternalError", "the request could not be processed");
   }
 
-  #finish(messageId: string): void {
-    this.#running?.delete(messageId);
+  #track(frame: RequestFrame): void {
+    this.#running ??= new Map();
+    this.#running.set(frame.messageId, frame.action);
+    this.#runningCount++;
+    if (this.isBusy) this.#channel.loadChanged();
+  }
+
+  #release(frame: RequestFrame): void {
+    this.#running?.delete(frame.messageId);
     this.#runningCount--;
+  }
+
+  #finish(frame: RequestFrame): void {
+    this.#release(frame);
+    this.#drain();
+  }
+
+  /** Starts what waits, as far as there is room. */
+  #drain(): void {
     while (!this.isBusy) {
       const next = this.#waiting?.shift();
       if (next === undefined) break;

@@ -101,8 +101,16 @@ export class OutgoingCalls {
     return this.#settings.createMessageId?.() ?? this.#ids.next();
   }
 
-  /** Queues a valid request and sends it as soon as no other call is outstanding. */
-  call(entry: CatalogueEntry, payload: unknown, options: CallOptions | undefined): Promise<unknown> {
+  /**
+   * Queues a valid request and sends it as soon as no other call is outstanding. `wireAction` differs from the entry's
+   * action for a signed message.
+   */
+  call(
+    entry: CatalogueEntry,
+    payload: unknown,
+    options: CallOptions | undefined,
+    wireAction = entry.action,
+  ): Promise<unknown> {
     if (options?.signal?.aborted === true) return Promise.reject(options.signal.reason);
     if (this.queued >= this.#settings.maxQueuedCalls) {
       return Promise.reject(new CallQueueFullError(entry.action, this.#settings.maxQueuedCalls));
@@ -113,7 +121,7 @@ export class OutgoingCalls {
     if (messageId.length > maxMessageIdLength) {
       return Promise.reject(new RangeError(`a message id has at most ${maxMessageIdLength} characters`));
     }
-    const text = writeRequest("CALL", messageId, entry.action, payload);
+    const text = writeRequest("CALL", messageId, wireAction, payload);
     const call = new OutgoingCall(this, entry, messageId, text, timeoutMs);
     const promise = call.promise(options?.signal);
     if (this.#outstanding === undefined && this.queued === 0 && this.#channel !== undefined) {

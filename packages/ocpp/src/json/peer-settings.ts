@@ -3,6 +3,7 @@ import type { Role } from "../catalogue/version.ts";
 import type { EndpointObserver, ToleranceHook } from "../connection.ts";
 import { Deadlines } from "./deadlines.ts";
 import { HandlerTable } from "./handler-table.ts";
+import { SignedMessages, type SignedMessagesOptions } from "./signed-messages.ts";
 import { systemClock, systemTimers, type Timers, type WallClock } from "./timers.ts";
 
 /** What both roles of OCPP-J can be told. */
@@ -19,6 +20,8 @@ export interface PeerOptions {
   readonly maxUnsentBytes?: number;
   readonly tolerance?: ToleranceHook;
   readonly observer?: EndpointObserver;
+  /** Signed messages of 2.x: sent, verified, required. When absent they are taken, unverified, and not sent. */
+  readonly signedMessages?: SignedMessagesOptions;
   readonly clock?: WallClock;
   readonly timers?: Timers;
   /** Returns message ids of at most 36 characters that are never repeated; a random prefix per connection and a counter when absent. */
@@ -36,6 +39,7 @@ export interface PeerSettings {
   readonly maxUnsentBytes: number;
   readonly tolerance: ToleranceHook | undefined;
   readonly observer: EndpointObserver | undefined;
+  readonly signing: SignedMessages;
   readonly clock: WallClock;
   readonly timers: Timers;
   readonly deadlines: Deadlines;
@@ -83,6 +87,7 @@ export function peerSettings(role: Role, options: PeerOptions): PeerSettings {
     maxUnsentBytes: positive("maxUnsentBytes", options.maxUnsentBytes ?? 2 ** 20),
     tolerance: options.tolerance,
     observer: options.observer && guarded(options.observer),
+    signing: new SignedMessages(options.signedMessages),
     clock: options.clock ?? systemClock,
     timers,
     deadlines: new Deadlines(timers),

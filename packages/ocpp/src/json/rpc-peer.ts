@@ -1,9 +1,10 @@
-import { catalogue } from "../catalogue/catalogue.ts";
+import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
 import type { OcppVersion, Role } from "../catalogue/version.ts";
 import type { CallOptions, Connection, WireMessage } from "../connection.ts";
 import {
   type ErrorCode,
   NotConnectedError,
+  OcppError,
   PeerError,
   UnknownActionError,
   ValidationError,
@@ -12,6 +13,7 @@ import {
 import {
   type ErrorFrame,
   type Frame,
+  isFamily2,
   type MalformedFrame,
   parseFrame,
   type ResultFrame,
@@ -24,6 +26,7 @@ import { type AnswerChannel, IncomingRequests } from "./incoming-requests.ts";
 import type { CallChannel, OutgoingCall, OutgoingCalls } from "./outgoing-calls.ts";
 import { applyTolerance } from "./payload-check.ts";
 import type { PeerSettings } from "./peer-settings.ts";
+import { type FlattenedJws, isFlattenedJws, signedAction } from "./signed-messages.ts";
 import { ConnectionEndedError, type Ending, type Transport } from "./transport.ts";
 
 /** Who is at the other end, and over what. */
@@ -33,7 +36,10 @@ export interface PeerIdentity {
   readonly remoteAddress: string;
 }
 
-const RESULT_REFUSED: Readonly<Record<string, unknown>> = Object.freeze({});
+function asOcppError(error: unknown): OcppError {
+  if (error instanceof OcppError) return error;
+  return new OcppError("InternalError", "the response could not be processed", { cause: error });
+}
 
 /**
  * One connection of OCPP-J. Both roles are the same thing: each may call, and answers what it is called for.
@@ -53,6 +59,7 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
   #isPaused = false;
   #isBlocked = false;
   #closed: AbortController | undefined;
+  #signing: Promise<unknown> | undefined;
   #onEnd: ((ending: Ending) => void)[] | undefined;
 
   /** `keepsQueue` leaves waiting calls to the next connection of the same queue. */
@@ -100,6 +107,9 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
       const violation = entry.validateRequest(payload);
       if (violation !== undefined) throw new ValidationError(this.version, action, "request", violation);
       if (!this.isOpen) throw new NotConnectedError(action, false);
+      if (this.#settings.signing.signs(this.identity, this.version, action)) {
+        return this.#callSigned(entry, payload, options);
+      }
       return this.#calls.call(entry, payload, options);
     } catch (error) {
       return Promise.reject(error);
@@ -112,8 +122,8 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
       const violation = entry.validateRequest(payload);
       if (violation !== undefined) throw new ValidationError(this.version, action, "request", violation);
       if (!this.isOpen) throw new NotConnectedError(action, false);
-      const messageId = this.#calls.createMessageId();
-      this.#write(writeRequest("SEND", messageId, action, payload), "SEND", messageId, action);
+      if (this.#settings.signing.signs(this.identity, this.version, action)) return this.#sendSigned(action, payload);
+      this.#sendOnce(action, payload);
       return Promise.resolve();
     } catch (error) {
       return Promise.reject(error);
@@ -232,6 +242,30 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     return entry;
   }
 
+  #sendOnce(action: string, payload: unknown): void {
+    const messageId = this.#calls.createMessageId();
+    this.#write(writeRequest("SEND", messageId, action, payload), "SEND", messageId, action);
+  }
+
+  async #callSigned(entry: CatalogueEntry, payload: unknown, options: CallOptions | undefined): Promise<unknown> {
+    const jws = await this.#inTurn(this.#settings.signing.sign(entry.action, 2, payload));
+    if (!this.isOpen) throw new NotConnectedError(entry.action, false);
+    return this.#calls.call(entry, jws, options, signedAction(entry.action));
+  }
+
+  async #sendSigned(action: string, payload: unknown): Promise<void> {
+    const jws = await this.#inTurn(this.#settings.signing.sign(action, 6, payload));
+    if (!this.isOpen) throw new NotConnectedError(action, false);
+    this.#sendOnce(signedAction(action), jws);
+  }
+
+  /** Signatures take their time, but messages leave in the order in which they were made. */
+  #inTurn(signature: Promise<FlattenedJws>): Promise<FlattenedJws> {
+    const turn = Promise.all([signature, this.#signing]).then(([jws]) => jws);
+    this.#signing = turn.catch(() => {});
+    return turn;
+  }
+
   #dispatch(text: string, frame: Frame, mayBeMended: boolean): void {
     switch (frame.kind) {
       case "CALL":
@@ -280,25 +314,37 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
       return;
     }
     this.#received(text, frame.kind, messageId, call.entry.action);
-    const violation = call.entry.validateResponse(frame.payload);
-    if (violation === undefined) {
-      call.resolve(frame.payload);
-    } else {
-      const { tolerance, observer } = this.#settings;
-      const checked = applyTolerance(
-        this.identity,
-        call.entry,
-        "response",
-        frame.payload,
-        violation,
-        tolerance,
-        observer,
+    const { signing } = this.#settings;
+    if (isFamily2(this.version) && isFlattenedJws(frame.payload)) {
+      const { identity, version } = this;
+      const message = { identity, version, action: call.entry.action, direction: "response" } as const;
+      signing.open(frame.payload, message, 3).then(
+        (payload) => this.#complete(call, payload),
+        (error: unknown) => this.#refuseResult(call, asOcppError(error)),
       );
-      if (checked.violation === undefined) call.resolve(checked.payload);
-      else
-        this.#refuseResult(call, new ValidationError(this.version, call.entry.action, "response", checked.violation));
+    } else if (signing.requires(this.identity, this.version, call.entry.action, "response")) {
+      this.#refuseResult(call, new OcppError("SecurityError", `the response to ${call.entry.action} must be signed`));
+    } else {
+      this.#complete(call, frame.payload);
     }
-    this.#answered();
+  }
+
+  #complete(call: OutgoingCall, payload: unknown): void {
+    const { entry } = call;
+    const violation = entry.validateResponse(payload);
+    if (violation === undefined) {
+      call.resolve(payload);
+      this.#answered();
+      return;
+    }
+    const { tolerance, observer } = this.#settings;
+    const checked = applyTolerance(this.identity, entry, "response", payload, violation, tolerance, observer);
+    if (checked.violation === undefined) {
+      call.resolve(checked.payload);
+      this.#answered();
+    } else {
+      this.#refuseResult(call, new ValidationError(this.version, entry.action, "response", checked.violation));
+    }
   }
 
   #error(text: string, frame: ErrorFrame): void {
@@ -327,18 +373,18 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     const call = this.#calls.take(messageId);
     if (typeof call === "string") return;
     const violation = { path: "", rule: "frame", expected: reason, kind: "absent" } as const;
-    this.#refuseResult(call, new ValidationError(this.version, call.entry.action, "response", violation));
-    this.#answered();
+    const error = new ValidationError(this.version, call.entry.action, "response", violation);
+    this.#refuseResult(call, error, "FormatViolation");
   }
 
-  #refuseResult(call: OutgoingCall, error: ValidationError): void {
+  /** Ends a call whose response cannot be taken, and tells the peer so where the version has a way (2.1 Part 4 §4.2.3). */
+  #refuseResult(call: OutgoingCall, error: OcppError, code = error.code): void {
     if (this.version === "2.1") {
-      const code = error.violation.rule === "frame" ? "FormatViolation" : error.code;
-      const details = error.violation.rule === "frame" ? RESULT_REFUSED : error.details;
-      const text = writeError(this.version, "CALLRESULTERROR", call.messageId, code, error.message, details);
+      const text = writeError("2.1", "CALLRESULTERROR", call.messageId, code, error.message, error.details);
       this.#write(text, "CALLRESULTERROR", call.messageId, call.entry.action, code);
     }
     call.reject(error);
+    this.#answered();
   }
 
   #answered(): void {
