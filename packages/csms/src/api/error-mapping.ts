@@ -77,6 +77,9 @@ function fromDatabase(error: unknown): ProblemError | undefined {
   if (error instanceof DatabaseUnavailableError) return known("database-unavailable", error, undefined, {}, retry);
   if (!(error instanceof Error)) return undefined;
   const code = (error as { code?: unknown }).code;
+  if (code === "22021" || code === "22P05") {
+    return invalid([{ in: "body", field: "", rule: "characters", message: "holds a character that cannot be stored" }]);
+  }
   const isLost = error.message === "Connection terminated unexpectedly" || error.message.startsWith("timeout exceeded");
   if (isLost || (typeof code === "string" && isDatabaseCode(error, code))) {
     return known("database-unavailable", error, undefined, {}, retry);

@@ -28,6 +28,11 @@ export const problemTypes = {
     title: "The role does not allow this",
     explanation: "The key is valid, but the route asks for a more powerful role.",
   },
+  "setup-closed": {
+    status: 403,
+    title: "The set-up link is not valid",
+    explanation: "It was used, an administrator exists, or the server has restarted and printed a new one.",
+  },
   "not-found": {
     status: 404,
     title: "Not found",
@@ -99,6 +104,11 @@ export const problemTypes = {
     status: 503,
     title: "The database is not available",
     explanation: "Nothing was stored. Try again as `Retry-After` tells.",
+  },
+  "too-many-streams": {
+    status: 503,
+    title: "Too many streams are open",
+    explanation: "The server follows events for as many readers as it is made for. Try again as `Retry-After` tells.",
   },
   "station-timeout": {
     status: 504,

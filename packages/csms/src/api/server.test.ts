@@ -34,6 +34,7 @@ async function start(options: Partial<ApiOptions> = {}): Promise<ApiServer> {
       callerOfKey: (token) => (tokens as ReadonlyMap<string, { name: string; role: "viewer" }>).get(token),
       callerOfAdminToken: (token) => (token === "chosen" ? { name: "admin-token", role: "administrator" } : undefined),
     },
+    audit: { isBehind: false, append: async () => undefined },
     metrics: new Metrics(),
     plugins: [lamps],
     ...options,

@@ -13,6 +13,7 @@ import Fastify, {
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import { allowedMethods } from "./allowed-methods.ts";
+import { type AuditTrail, registerAudit } from "./audit/audit-hooks.ts";
 import { type Credentials, registerAuthentication } from "./authentication.ts";
 import { known, toProblem } from "./error-mapping.ts";
 import { type ReadinessCheck, registerHealth } from "./health.ts";
@@ -33,6 +34,8 @@ export interface ApiOptions {
   /** Version of the product, for the OpenAPI document and the status page. */
   readonly version: string;
   readonly credentials: Credentials;
+  /** Where changing requests are recorded. */
+  readonly audit: AuditTrail;
   /** Routes of the blocks, each mounted below `/api/v1`. */
   readonly plugins: readonly FastifyPluginAsyncTypebox[];
   /** Routes mounted at the root, for pages. They see to their own access. */
@@ -83,6 +86,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
   await server.register(
     async (scope) => {
       registerAuthentication(scope, options.credentials, options.clock);
+      registerAudit(scope, options.audit, options.clock);
       scope.addHook("onSend", async (_request, reply) => {
         if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
       });

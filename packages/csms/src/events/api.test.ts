@@ -53,6 +53,7 @@ async function start(
     clock: systemClock,
     version: "0",
     credentials: { callerOfKey: () => ({ name: "n", role: "viewer" }), callerOfAdminToken: () => undefined },
+    audit: { isBehind: false, append: async () => undefined },
     metrics: new Metrics(),
     plugins: [eventRoutes({ events, store, isStillAllowed: () => isAllowed, ...settings })],
   });

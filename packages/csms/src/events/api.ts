@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
+import { known } from "../api/error-mapping.ts";
 import { decodeCursor, MAX_PAGE_LIMIT, PageOf, pageOfRows } from "../api/paging.ts";
-import { ProblemError } from "../api/problem.ts";
 import { type Caller, callerOf } from "../api/roles.ts";
 import { type EventOutput, eventJson, followEvents } from "./event-follower.ts";
 import type { EventLog } from "./event-log.ts";
@@ -101,14 +101,7 @@ export function eventRoutes(options: EventRoutesOptions): FastifyPluginAsyncType
           return reply.type("application/json").send(await listEvents(options.store, query));
         const cursor = await startOf(request.headers["last-event-id"], query, options);
         if (streams >= (options.maxStreams ?? 500)) {
-          throw new ProblemError(
-            503,
-            "too-many-streams",
-            "Too many streams are open",
-            undefined,
-            {},
-            { headers: { "retry-after": "5" } },
-          );
+          throw known("too-many-streams", undefined, undefined, {}, { "retry-after": "5" });
         }
         streams += 1;
         try {
