@@ -1,11 +1,12 @@
 import { connect } from "node:net";
 import { JsonStation, OcppError, SoapStation, type StationConnection } from "@polyphase/ocpp";
 import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
+import type { FastifyInstance } from "fastify";
 import { sql } from "kysely";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Metrics } from "../api/metrics.ts";
-import { type ApiServer, createApi } from "../api/server.ts";
+import { serveBlocks } from "../blocks/fixture.ts";
 import { systemClock } from "../clock.ts";
 import { connectDatabase, type Database } from "../database/connection.ts";
 import { migrateDatabase } from "../database/migrate.ts";
@@ -305,9 +306,7 @@ describe("gateway", () => {
     answers.push(await ask(frame));
     const api = await administration();
     const rule = "/api/v1/stations/CP8/tolerances/json-trailing-nul";
-    expect(
-      await api.inject({ method: "PUT", url: rule, payload: { enabled: false }, headers: administrator }),
-    ).toMatchObject({
+    expect(await api.inject({ method: "PUT", url: rule, payload: { enabled: false } })).toMatchObject({
       statusCode: 204,
     });
     answers.push(await ask(frame.replace('"1"', '"2"')));
@@ -334,7 +333,7 @@ describe("gateway", () => {
     const ask = async (method: "GET" | "POST", path: string, payload?: object) => {
       const url = `/api/v1${path}`;
       const response = await api.inject({
-        ...{ method, url, headers: administrator },
+        ...{ method, url },
         ...(payload === undefined ? {} : { payload }),
       });
       return [response.statusCode, response.body === "" ? undefined : response.json()];
@@ -375,21 +374,9 @@ describe("gateway", () => {
   });
 });
 
-const administrator = { authorization: "Bearer secret" };
-
 /** The HTTP API with the gateway's routes. */
-async function administration(): Promise<ApiServer> {
-  const server = await createApi({
-    log,
-    clock: systemClock,
-    version: "0.0.0",
-    credentials: {
-      callerOfKey: () => undefined,
-      callerOfAdminToken: (token) => (token === "secret" ? { name: "test", role: "administrator" } : undefined),
-    },
-    metrics: new Metrics(),
-    plugins: [gateway.api],
-  });
+async function administration(): Promise<FastifyInstance> {
+  const server = await serveBlocks(gateway.api);
   open.push(server);
   return server;
 }

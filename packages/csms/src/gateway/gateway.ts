@@ -4,7 +4,7 @@ import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Metrics } from "../api/metrics.ts";
 import type { Clock } from "../clock.ts";
-import type { GroupCommit } from "../database/write-unit.ts";
+import type { GroupCommit, WriteUnit } from "../database/write-unit.ts";
 import { gatewayApi } from "./api.ts";
 import { StationCommands } from "./command-registry.ts";
 import type { CommandRegistry } from "./commands.ts";
@@ -19,12 +19,12 @@ import { createSoapEndpoint } from "./soap-endpoint.ts";
 import { StationAuthentication } from "./station-authentication.ts";
 import { StationListeners, type StationListenOptions } from "./station-listeners.ts";
 import type { StationCalls, StationMessageRoutes } from "./station-messages.ts";
-import { forgetConnections, rememberedAddresses } from "./station-presence.ts";
+import { deletePresence, forgetConnections, lastSeenOf, rememberedAddresses } from "./station-presence.ts";
 import { StationRouter } from "./station-router.ts";
 import { RegisteredRoutes } from "./station-routes.ts";
 import { StationSessions } from "./station-sessions.ts";
 import { missingSubprotocol, noPing, StationTolerances } from "./tolerance/station-tolerances.ts";
-import { ToleranceSettings } from "./tolerance/tolerance-settings.ts";
+import { deleteTolerances, ToleranceSettings } from "./tolerance/tolerance-settings.ts";
 
 /** What the gateway works with. */
 export interface GatewayDeps {
@@ -52,6 +52,10 @@ export interface Gateway {
   readonly commands: CommandRegistry;
   /** Routes below `/api/v1`. */
   readonly api: FastifyPluginAsyncTypebox;
+  /** When stations were last heard of, for those that are not connected. */
+  lastSeen(stationIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
+  /** Removes what the gateway keeps of a station in the unit that removes the station; returns what to do after the commit. */
+  removeStation(stationId: string, unit: WriteUnit): () => void;
   /** Reads settings, and the addresses of OCPP-S stations. Call it after `stations` is loaded and before {@link listen}. */
   load(): Promise<void>;
   /** @throws ListenError when a port cannot be had */
@@ -129,6 +133,18 @@ class StationGateway implements Gateway {
       // It may be called at once; whether it still listens there shows when it is.
       if (connected) this.#soap.connectionTo(stationId, version as SoapVersion);
     }
+  }
+
+  lastSeen(stationIds: readonly string[]): Promise<ReadonlyMap<string, Date>> {
+    return lastSeenOf(this.#deps.database, stationIds);
+  }
+
+  removeStation(stationId: string, unit: WriteUnit): () => void {
+    unit.add(deletePresence, { station_id: stationId }).add(deleteTolerances, { station_id: stationId });
+    return () => {
+      this.#soapAddresses.delete(stationId);
+      this.#tolerances.forget(stationId);
+    };
   }
 
   listen(options: StationListenOptions): Promise<{ readonly port: number; readonly tlsPort?: number }> {

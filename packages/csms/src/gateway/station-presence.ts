@@ -1,4 +1,14 @@
 import { type Kysely, sql } from "kysely";
+import type { WriteStatement } from "../database/write-unit.ts";
+
+/** Removes the presence of a station. */
+export const deletePresence: WriteStatement<{ readonly station_id: string }> = {
+  name: "station-presence-delete",
+  order: 6,
+  columns: { station_id: "text" },
+  sql: (rows) => `delete from station_presence where station_id in (select station_id from ${rows})`,
+  key: (row) => row.station_id,
+};
 
 /** An OCPP-S station that can be called although it has not sent anything since the start. */
 export interface RememberedAddress {
@@ -30,5 +40,16 @@ export async function readLastSeen(
   const { rows } = await sql<{ stationId: string; lastSeenAt: Date }>`
     select station_id as "stationId", last_seen_at as "lastSeenAt"
     from station_presence where station_id = any(${stationIds})`.execute(database);
+  return new Map(rows.map(({ stationId, lastSeenAt }) => [stationId, lastSeenAt]));
+}
+
+/** When stations were last heard of; those that never were are left out. */
+export async function lastSeenOf(
+  database: Kysely<unknown>,
+  stationIds: readonly string[],
+): Promise<ReadonlyMap<string, Date>> {
+  const { rows } = await sql<{ readonly stationId: string; readonly lastSeenAt: Date }>`
+    select station_id as "stationId", last_seen_at as "lastSeenAt" from station_presence
+    where station_id = any(${stationIds}::text[])`.execute(database);
   return new Map(rows.map(({ stationId, lastSeenAt }) => [stationId, lastSeenAt]));
 }

@@ -60,6 +60,12 @@ export class StationTolerances implements ToleranceHook {
     if (overrides.size === 0) this.#overrides.delete(stationId);
   }
 
+  /** Returns every rule of a station to its default. */
+  forget(stationId: string): void {
+    this.#overrides.delete(stationId);
+  }
+
+  /** Whether a rule applies to a station. */
   isEnabled(stationId: string, rule: ToleranceRule): boolean {
     return this.#overrides.get(stationId)?.get(rule.name) ?? rule.isDefault;
   }

@@ -1,5 +1,15 @@
 import { type Kysely, sql } from "kysely";
+import type { WriteStatement } from "../../database/write-unit.ts";
 import type { StationTolerances } from "./station-tolerances.ts";
+
+/** Removes the decisions about a station. */
+export const deleteTolerances: WriteStatement<{ readonly station_id: string }> = {
+  name: "station-tolerance-delete",
+  order: 6,
+  columns: { station_id: "text" },
+  sql: (rows) => `delete from station_tolerance where station_id in (select station_id from ${rows})`,
+  key: (row) => row.station_id,
+};
 
 /** Keeps the decisions about tolerance rules in `station_tolerance`. */
 export class ToleranceSettings {

@@ -1,0 +1,39 @@
+import { expect, it } from "vitest";
+import { redact } from "./redaction.ts";
+
+it.each([
+  ["ChangeConfiguration", '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"SESAME"}]'],
+  ["GetConfiguration", '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"SESAME"}]}]'],
+  [
+    "SetVariables",
+    '[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"SESAME","component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}}]}]',
+  ],
+  [
+    "SetNetworkProfile",
+    '[2,"1","SetNetworkProfile",{"connectionData":{"basicAuthPassword":"SESAME","apn":{"apnPassword":"SESAME"},"vpn":{"server":"s","user":"u","password":"SESAME","key":"SESAME","type":"IPSec"}}}]',
+  ],
+  ["GetDiagnostics", '[2,"1","GetDiagnostics",{"location":"ftp://user:SESAME@host/logs"}]'],
+  ["Authorize", '[2,"1","Authorize",{"idToken":{"idToken":"SESAME","type":"KeyCode"}}]'],
+  ["", '{"key":"AuthorizationKey","value":"SESAME"'],
+  ["", '{"password": "SESAME"'],
+  [
+    "ChangeConfiguration",
+    "<a><cp:key>AuthorizationKey</cp:key><cp:value>SESAME</cp:value></a><b><key>Other</key><value>kept</value></b>",
+  ],
+  ["GetDiagnostics", "<location>ftp://user:SESAME@host/logs</location>"],
+])("hides secrets of %s", (action, text) => {
+  expect(redact(action, text)).not.toContain("SESAME");
+});
+
+it("leaves everything else as it was on the wire", () => {
+  for (const [action, text] of [
+    ["Heartbeat", '[2, "1" ,"Heartbeat",{}]'],
+    ["ChangeConfiguration", '[2,"1","ChangeConfiguration",{"key":"HeartbeatInterval", "value":"60"}]'],
+    ["UpdateFirmware", '[2,"1","UpdateFirmware",{"location":"https://host/a:b@c"}]'],
+    ["Authorize", '[2,"1","Authorize",{"idToken":{"idToken":"AA","type":"ISO14443"}}]'],
+  ] as const) {
+    expect(redact(action, text)).toBe(text);
+  }
+  const two = "<key>AuthorizationKey</key><value>x</value><key>Other</key><value>kept</value>";
+  expect(redact("GetConfiguration", two)).toContain("<value>kept</value>");
+});

@@ -1,0 +1,198 @@
+import { catalogue, type Deviation, type OcppVersion } from "@polyphase/ocpp";
+import { describe, expect, it } from "vitest";
+import { StationTolerances } from "./station-tolerances.ts";
+
+const tolerances = new StationTolerances();
+
+/** What is made of a payload as the protocol library does it: rule after rule, validated after each. */
+function tolerate(version: OcppVersion, action: string, original: unknown, hook = tolerances) {
+  const entry = catalogue(version).get(action);
+  if (entry === undefined) throw new TypeError(action);
+  const rules: string[] = [];
+  let payload = original;
+  let violation = entry.validateRequest(payload);
+  while (violation !== undefined && rules.length < 8) {
+    const deviation: Deviation = { identity: "CP1", version, action, direction: "request", payload, violation };
+    const tolerated = hook.payload(deviation);
+    if (tolerated === undefined) break;
+    rules.push(tolerated.rule);
+    payload = tolerated.payload ?? payload;
+    violation = tolerated.skipValidation === true ? undefined : entry.validateRequest(payload);
+  }
+  return { rules, payload, isAccepted: violation === undefined };
+}
+
+function frame(text: string) {
+  return tolerances.frame({ identity: "CP1", version: "1.6", text });
+}
+
+const meterValues = (sampledValue: readonly object[], timestamp = "2024-05-01T00:00:00Z") => ({
+  connectorId: 1,
+  meterValue: [{ timestamp, sampledValue }],
+});
+const boot = { chargePointVendor: "ACME", chargePointModel: "One" };
+
+describe("frames", () => {
+  it("json-trailing-nul: ignores NUL bytes at the end", () => {
+    expect(frame('[3,"1",{}]\0\0 \n')).toEqual({ rule: "json-trailing-nul", text: '[3,"1",{}]' });
+  });
+
+  it("json-leading-comma: ignores a comma after an opening bracket, but not in a text", () => {
+    expect(frame('[2,"1","A",{"x":[ ,{"y":"[,"}]}]')).toEqual({
+      rule: "json-leading-comma",
+      text: '[2,"1","A",{"x":[{"y":"[,"}]}]',
+    });
+  });
+
+  it("json-empty-value: reads a property without a value as null, but not in a text", () => {
+    expect(frame('[2,"1","A",{"a":,"b":":,","c": }]')).toEqual({
+      rule: "json-empty-value",
+      text: '[2,"1","A",{"a":null,"b":":,","c":null }]',
+    });
+  });
+
+  it("names every rule that it took to make JSON of a frame", () => {
+    expect(frame('[2,"1","A",{"a":,"b":[,1]}]\0')?.rule).toBe("json-trailing-nul+json-leading-comma+json-empty-value");
+  });
+
+  it("leaves a truncated frame to be refused", () => {
+    expect(frame('[3,"1",{"status":"Acc')).toBeUndefined();
+    expect(frame("")).toBeUndefined();
+  });
+});
+
+describe("payloads", () => {
+  it("null-values: reads null as absent, and refuses it where a value is required", () => {
+    expect(tolerate("1.6", "BootNotification", { ...boot, iccid: null })).toEqual({
+      rules: ["null-values"],
+      payload: boot,
+      isAccepted: true,
+    });
+    expect(tolerate("1.6", "Authorize", { idTag: null }).isAccepted).toBe(false);
+  });
+
+  it("unknown-properties: ignores them at any depth", () => {
+    const given = { ...boot, extra: { deep: 1 } };
+    expect(tolerate("1.6", "BootNotification", given)).toMatchObject({ rules: ["unknown-properties"], payload: boot });
+    const values = meterValues([{ value: "1", vendor: "x" }]);
+    expect(tolerate("1.6", "MeterValues", values)).toMatchObject({ payload: meterValues([{ value: "1" }]) });
+  });
+
+  it("number-for-text: takes numbers and booleans as text", () => {
+    expect(tolerate("1.6", "MeterValues", meterValues([{ value: 12.5 }]))).toMatchObject({
+      rules: ["number-for-text"],
+      payload: meterValues([{ value: "12.5" }]),
+      isAccepted: true,
+    });
+  });
+
+  it.each([
+    ["2024-05-01T10:11:12", "2024-05-01T10:11:12Z"],
+    ["2024-05-01T10:11:12+02", "2024-05-01T10:11:12+02:00"],
+    ["2024-05-01T10:11:12.5+0200", "2024-05-01T10:11:12.5+02:00"],
+    ["2024-05-01 10:11:12", "2024-05-01T10:11:12Z"],
+    ["2024-05-01T10:11Z", "2024-05-01T10:11:00Z"],
+  ])("time-format: reads %s as %s", (given, understood) => {
+    expect(tolerate("1.6", "MeterValues", meterValues([{ value: "1" }], given))).toMatchObject({
+      rules: ["time-format"],
+      payload: meterValues([{ value: "1" }], understood),
+      isAccepted: true,
+    });
+  });
+
+  it.each(["", "yesterday", "2024-13-01T00:00:00Z", "1714557600"])("refuses the time %j", (given) => {
+    expect(tolerate("1.6", "MeterValues", meterValues([{ value: "1" }], given)).isAccepted).toBe(false);
+  });
+
+  it("enum-spelling: understands other cases", () => {
+    const status = { connectorId: 1, status: "available", errorCode: "noError" };
+    expect(tolerate("1.6", "StatusNotification", status)).toMatchObject({
+      rules: ["enum-spelling"],
+      payload: { status: "Available", errorCode: "NoError" },
+      isAccepted: true,
+    });
+  });
+
+  it("unknown-values: an unknown errorCode is OtherError, an unknown reason Other, an unknown status refused", () => {
+    const status = { connectorId: 1, status: "Faulted", errorCode: "Error" };
+    expect(tolerate("1.6", "StatusNotification", status).payload).toMatchObject({ errorCode: "OtherError" });
+    expect(tolerate("1.5", "StatusNotification", status).payload).toMatchObject({ errorCode: "OtherError" });
+    const stop = { transactionId: 1, timestamp: "2024-05-01T00:00:00Z", meterStop: 1, reason: "Boredom" };
+    expect(tolerate("1.6", "StopTransaction", stop).payload).toMatchObject({ reason: "Other" });
+    expect(tolerate("1.6", "StatusNotification", { ...status, status: "Broken" }).isAccepted).toBe(false);
+  });
+
+  it("unknown-values: never lets a value of unknown meaning pass for energy", () => {
+    const known = { value: "7", measurand: "Power.Active.Import" };
+    const given = meterValues([
+      { value: "50", measurand: "Hz" },
+      { value: "51", unit: "Hz" },
+      { value: "52", phase: "L9" },
+      { value: "53", format: "Hex" },
+      { value: "50", measurand: "Frequency", unit: "Hz" },
+      { value: "1", context: "Request.Energy" },
+      { ...known, location: "Roof" },
+    ]);
+    expect(tolerate("1.6", "MeterValues", given)).toEqual({
+      rules: ["unknown-values"],
+      payload: meterValues([{ value: "50", measurand: "Frequency" }, { value: "1", context: "Other" }, known]),
+      isAccepted: true,
+    });
+  });
+
+  it("unknown-values and empty-lists: a 2.x meter value that loses its only sample is left out", () => {
+    const event = {
+      eventType: "Updated",
+      timestamp: "2024-05-01T00:00:00Z",
+      triggerReason: "MeterValuePeriodic",
+      seqNo: 1,
+      transactionInfo: { transactionId: "1" },
+    };
+    const meterValue = [{ timestamp: "2024-05-01T00:00:00Z", sampledValue: [{ value: 1, measurand: "Hz" }] }];
+    expect(tolerate("2.1", "TransactionEvent", { ...event, meterValue })).toEqual({
+      rules: ["unknown-values", "empty-lists"],
+      payload: event,
+      isAccepted: true,
+    });
+    expect(tolerate("2.0.1", "TransactionEvent", { ...event, meterValue: [] })).toMatchObject({ payload: event });
+  });
+
+  it("over-long-texts: keeps the whole text, and refuses it when something else is wrong or it is endless", () => {
+    const long = { ...boot, chargePointSerialNumber: "S".repeat(33) };
+    expect(tolerate("1.6", "BootNotification", long)).toEqual({
+      rules: ["over-long-texts"],
+      payload: long,
+      isAccepted: true,
+    });
+    expect(tolerate("1.6", "BootNotification", { ...long, chargePointModel: {} }).isAccepted).toBe(false);
+    expect(tolerate("1.6", "Authorize", { idTag: "A".repeat(256) }).isAccepted).toBe(false);
+    expect(tolerate("1.6", "Authorize", { idTag: "A".repeat(24) }).payload).toEqual({ idTag: "A".repeat(24) });
+  });
+
+  it("applies several rules to one payload", () => {
+    const given = { ...boot, chargePointSerialNumber: "S".repeat(33), iccid: null, extra: 1, imsi: 901 };
+    expect(tolerate("1.6", "BootNotification", given)).toEqual({
+      rules: ["null-values", "unknown-properties", "number-for-text", "over-long-texts"],
+      payload: { ...boot, chargePointSerialNumber: "S".repeat(33), imsi: "901" },
+      isAccepted: true,
+    });
+  });
+
+  it("leaves alone what a station's own setting forbids", () => {
+    const strict = new StationTolerances();
+    strict.override("CP1", "null-values", false);
+    expect(tolerate("1.6", "BootNotification", { ...boot, iccid: null }, strict).isAccepted).toBe(false);
+    expect(strict.of("CP1").find(({ rule }) => rule === "null-values")).toMatchObject({
+      enabled: false,
+      isOverridden: true,
+    });
+    strict.override("CP1", "null-values", undefined);
+    expect(tolerate("1.6", "BootNotification", { ...boot, iccid: null }, strict).isAccepted).toBe(true);
+  });
+
+  it("survives payloads of any shape", () => {
+    for (const payload of [null, undefined, 1, "x", [], [[]], { meterValue: {} }, { meterValue: [null, 1] }]) {
+      expect(tolerate("1.6", "MeterValues", payload).isAccepted).toBe(false);
+    }
+  });
+});
