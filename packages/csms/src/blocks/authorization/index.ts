@@ -9,6 +9,8 @@ export interface AuthorizationRequest {
   readonly evseId?: number;
   /** Whether the question is about starting (counts against concurrent transactions) or merely informs. */
   readonly purpose: "start" | "inform";
+  /** Identities of transactions that do not count against concurrency: the one that is asked about, and those it replaces. */
+  readonly except?: ReadonlySet<string>;
 }
 
 /** Decides about tokens from memory, without a round trip to the database. */
@@ -19,5 +21,7 @@ export interface Authorizer {
 
 /** Tells the authorizer which transactions are open, for its concurrency rule. */
 export interface OpenTransactions {
-  openTransactionsOf(idToken: string): number;
+  openTransactionsOf(idToken: string, except?: ReadonlySet<string>): number;
 }
+
+export { idTagInfoOf } from "./id-tag-info.ts";

@@ -1,0 +1,73 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { Kysely } from "kysely";
+import type { Logger } from "pino";
+import type { Clock } from "../../clock.ts";
+import type { GroupCommit } from "../../database/write-unit.ts";
+import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import type { Authorizer, OpenTransactions } from "../authorization/index.ts";
+import type { Metering } from "../metering/index.ts";
+import { transactionRoutes } from "./api.ts";
+import { registerFamily1 } from "./ocpp1.ts";
+import { registerFamily2 } from "./ocpp2.ts";
+import { TransactionService } from "./service.ts";
+import { TransactionStore } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+import { uuidV7 } from "./transaction-id.ts";
+import { TransactionNumbers } from "./transaction-numbers.ts";
+
+export { migrations } from "./migrations.ts";
+export type { Transaction, TransactionStatus } from "./transaction.ts";
+
+/** What transactions work with. */
+export interface TransactionsDependencies {
+  readonly database: Kysely<unknown>;
+  readonly groupCommit: GroupCommit;
+  readonly authorizer: Authorizer;
+  readonly metering: Metering;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Makes the identity of a transaction, a UUID. Default: version 7. */
+  readonly newId?: () => string;
+}
+
+/** Block E, transactions; answers the MeterValues of block J too, which it counts to what runs on the EVSE. */
+export interface Transactions extends OpenTransactions {
+  /** Reads what runs. Must be done before the first message. */
+  load(): Promise<void>;
+  registerRoutes(routes: StationMessageRoutes): void;
+  readonly api: FastifyPluginAsyncTypebox;
+  /** Open transactions of a station. */
+  openOf(stationId: string): readonly Transaction[];
+  /** The transaction that runs on an EVSE. */
+  runningOn(stationId: string, evseId: number): Transaction | undefined;
+  /** Resolves when nothing is under way that no message waits for. */
+  close(): Promise<void>;
+}
+
+/** Makes the block. */
+export function createTransactions(dependencies: TransactionsDependencies): Transactions {
+  const { database, groupCommit, authorizer, metering, clock, log } = dependencies;
+  const store = new TransactionStore(database);
+  const service = new TransactionService({
+    groupCommit,
+    store,
+    metering,
+    authorizer,
+    numbers: new TransactionNumbers(() => store.reserveNumbers()),
+    clock,
+    log,
+    newId: dependencies.newId ?? uuidV7(clock),
+  });
+  return {
+    load: () => service.load(),
+    registerRoutes(routes) {
+      registerFamily1(routes, service);
+      registerFamily2(routes, service);
+    },
+    api: transactionRoutes(store, metering),
+    openTransactionsOf: (idToken, except) => service.openTransactionsOf(idToken, except),
+    openOf: (stationId) => service.openOf(stationId),
+    runningOn: (stationId, evseId) => service.runningOn(stationId, evseId),
+    close: () => service.settled(),
+  };
+}

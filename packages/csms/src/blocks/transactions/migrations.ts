@@ -1,0 +1,64 @@
+import { type Kysely, type Migration, sql } from "kysely";
+
+/** Tables of transactions: one row each, their events, and the counter of ids for family 1. */
+export const migrations: Record<string, Migration> = {
+  "0030-transactions": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        create table charging_transaction (
+          id uuid primary key,
+          station_id text not null,
+          transaction_id text not null,
+          generation integer not null,
+          origin_key text,
+          status text not null,
+          evse_id integer,
+          connector_id integer,
+          id_token text,
+          remote_start_id integer,
+          first_at timestamptz not null,
+          started_at timestamptz,
+          ended_at timestamptz,
+          received_at timestamptz not null,
+          state jsonb not null,
+          updated_at timestamptz not null,
+          last_at timestamptz not null,
+          imported_milliwatt_hours bigint,
+          exported_milliwatt_hours bigint,
+          energy jsonb not null,
+          progress jsonb not null,
+          unique (station_id, transaction_id, generation)
+        ) with (fillfactor = 60)`.execute(db);
+      await sql`
+        comment on table charging_transaction is
+          'Columns after "state" change with every meter value: no index holds them, so that the update stays in place'
+        `.execute(db);
+      await sql`
+        create unique index charging_transaction_origin on charging_transaction (station_id, origin_key)
+        where origin_key is not null`.execute(db);
+      await sql`create index charging_transaction_first on charging_transaction (first_at desc, id desc)`.execute(db);
+      await sql`
+        create index charging_transaction_station on charging_transaction (station_id, first_at desc, id desc)`.execute(
+        db,
+      );
+      await sql`
+        create index charging_transaction_token on charging_transaction (lower(id_token), first_at desc)`.execute(db);
+      await sql`create index charging_transaction_open on charging_transaction (id) where status = 'Open'`.execute(db);
+      await sql`
+        create table transaction_event (
+          transaction uuid not null,
+          key text not null,
+          seq_no integer,
+          event_type text not null,
+          trigger_reason text not null,
+          occurred_at timestamptz not null,
+          received_at timestamptz not null,
+          offline boolean not null,
+          facts jsonb not null,
+          primary key (transaction, key)
+        )`.execute(db);
+      await sql`create sequence transaction_number as bigint minvalue 1 maxvalue 4294967 cycle`.execute(db);
+      await sql`comment on sequence transaction_number is 'blocks of 500 ids for stations of family 1'`.execute(db);
+    },
+  },
+};

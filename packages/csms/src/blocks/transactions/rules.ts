@@ -1,0 +1,75 @@
+import type { Transaction } from "./transaction.ts";
+
+/** Before OCPP 1.2 was published no station told the time: its clock was not set. */
+const CLOCK_IS_SET_AFTER_MS = Date.parse("2010-01-01T00:00:00Z");
+
+/** Whether a time can come from a clock that was set. */
+export function isClockSet(atMs: number): boolean {
+  return atMs >= CLOCK_IS_SET_AFTER_MS;
+}
+
+/** When a transaction began, as far as that can be compared with others: clocks that were not set do not count. */
+function comparableBegin(transaction: Transaction): number {
+  const { beganAtMs, state } = transaction;
+  return isClockSet(beganAtMs) ? beganAtMs : state.heardAtMs;
+}
+
+/**
+ * An EVSE serves one transaction at a time (E01.FR.14; connector of 1.6 §4.8). When two are open on it the end of
+ * the earlier one was lost, or comes late: it is abandoned from the moment the later one began. An abandoned
+ * transaction is no longer open, keeps what is known of it, and becomes Ended when its end arrives after all.
+ *
+ * @returns whether the first of the two is over; the other way round the second is
+ */
+export function isSuperseded(transaction: Transaction, other: Transaction): boolean {
+  const difference = comparableBegin(transaction) - comparableBegin(other);
+  if (difference !== 0) return difference < 0;
+  const heard = transaction.state.heardAtMs - other.state.heardAtMs;
+  if (heard !== 0) return heard < 0;
+  return transaction.identity.id < other.identity.id;
+}
+
+/** The moment from which a transaction is over because another began, in milliseconds since 1970. */
+export function supersededFrom(successor: Transaction): number {
+  return comparableBegin(successor);
+}
+
+/** What a StopTransaction with an id that tells nothing says of itself. */
+export interface StopEvidence {
+  readonly atMs: number;
+  readonly idTag: string | undefined;
+  readonly meterStopWh: number;
+}
+
+/**
+ * A station that never got the answer to its StartTransaction stops with an id of its own making (0, -1, random, or
+ * one it used before). The stop belongs to the only open transaction of the station that it fits: begun before,
+ * by the same token if it names one, on a meter that did not run backwards. If none or several fit it belongs to none.
+ */
+export function transactionThatStopFits(open: Iterable<Transaction>, evidence: StopEvidence): Transaction | undefined {
+  let found: Transaction | undefined;
+  for (const transaction of open) {
+    if (!stopFits(transaction, evidence)) continue;
+    if (found !== undefined) return undefined;
+    found = transaction;
+  }
+  return found;
+}
+
+function stopFits(transaction: Transaction, { atMs, idTag, meterStopWh }: StopEvidence): boolean {
+  const { beganAtMs, state } = transaction;
+  if (isClockSet(atMs) && isClockSet(beganAtMs) && atMs < beganAtMs) return false;
+  const token = state.token?.value.idToken;
+  if (idTag !== undefined && idTag !== "" && token?.toLowerCase() !== idTag.toLowerCase()) return false;
+  const meterStartWh = state.earliest.meterStartWh?.value;
+  // A meterStop of 0 is what such stations send when they do not know.
+  return meterStartWh === undefined || meterStopWh === 0 || meterStopWh >= meterStartWh;
+}
+
+/** Whether a moment lies within a transaction; one that runs has no end yet, and clocks that are not set prove nothing. */
+export function covers(transaction: Transaction, atMs: number): boolean {
+  const { beganAtMs, state } = transaction;
+  const endedAtMs = state.ended?.value.atMs ?? state.supersededAtMs;
+  if (isClockSet(atMs) && isClockSet(beganAtMs) && atMs < beganAtMs) return false;
+  return endedAtMs === undefined || atMs <= endedAtMs;
+}
