@@ -125,6 +125,8 @@ export class Evse {
 
   /** Applies a limit of smart charging; the next values obey it. */
   setLimit(limit: PowerLimit): void {
+    const now = this.#limit;
+    if (now.powerW === limit.powerW && now.currentA === limit.currentA && now.phases === limit.phases) return;
     this.update();
     this.#limit = limit;
     this.#recompute();

@@ -1,0 +1,408 @@
+import { randomUUID } from "node:crypto";
+import { EventEmitter, once } from "node:events";
+import { join } from "node:path";
+import type { OcppVersion, SoapVersion, WireMessage } from "@polyphase/ocpp";
+import type { IdToken } from "./authorization/id-token.ts";
+import { ChargingStation, type ChargingStationOptions, type TokenOutcome } from "./charging-station.ts";
+import { type Clock, ScaledClock } from "./clock.ts";
+import type { Settings } from "./configuration/settings.ts";
+import type { Driver } from "./driver.ts";
+import { ElectricVehicle, type VehicleOptions } from "./electric-vehicle/electric-vehicle.ts";
+import { acSupply, type ElectricalValues, type Supply } from "./evse/electrical.ts";
+import type { Fault } from "./evse/evse.ts";
+import { type StationIdentity, simulatedIdentity } from "./identity.ts";
+import { Family1Driver, family1Settings } from "./ocpp1/family1-driver.ts";
+import { Family2Driver, family2Settings } from "./ocpp2/family2-driver.ts";
+import type { RegistrationStatus } from "./provisioning/registration.ts";
+import { seededRandom } from "./random.ts";
+import { FileJournalStorage, type JournalStorage, MemoryJournalStorage } from "./storage/journal-storage.ts";
+import type { LedgerEntry, TransactionMessage } from "./transactions/offline-queue.ts";
+import type { Session } from "./transactions/session.ts";
+import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
+import { JsonLink } from "./transport/json-link.ts";
+import type { Link, LinkListener, LinkOptions, LinkTls } from "./transport/link.ts";
+import { SoapLink } from "./transport/soap-link.ts";
+
+/** A version as users name it: 1.6S is 1.6 over SOAP; 1.2 and 1.5 are SOAP unless the address is a WebSocket's. */
+export type StationVersion = OcppVersion | "1.6S";
+
+/** The names of {@link StationVersion}. */
+export const stationVersions: readonly StationVersion[] = ["1.2", "1.5", "1.6S", "1.6", "2.0.1", "2.1"];
+
+/** What a simulated station is like. */
+export interface SimulatedStationOptions {
+  /** Identity at the CSMS. */
+  readonly id: string;
+  readonly version: StationVersion;
+  /** `ws://host:9000/ocpp` or `http://host:9000/ocpp/soap`; the scheme decides the transport. */
+  readonly csmsUrl: string;
+  /** How many EVSEs, or what each of them can deliver; one AC EVSE of 22 kW by default. */
+  readonly evses?: number | readonly Supply[];
+  /** The same seed gives the same vehicles, voltages and waits; the id by default. */
+  readonly seed?: string | number;
+  /** Simulated seconds per real second; 1 by default. Not together with `clock`. */
+  readonly timeScale?: number;
+  /** Simulated time; shared by the stations of a fleet, or moved by hand in tests. */
+  readonly clock?: Clock;
+  /** Directory for what survives a restart, one file per station; memory only when absent. */
+  readonly dataDir?: string;
+  /** Where what survives a restart is kept, in place of `dataDir`. */
+  readonly storage?: JournalStorage;
+  /** Wait for the disk at every transaction message (fsync); true by default. */
+  readonly flush?: boolean;
+  /** Password for HTTP Basic authentication. */
+  readonly password?: string | Buffer;
+  readonly tls?: LinkTls;
+  /** Type of tokens that are presented as plain text (2.x); ISO14443 by default. */
+  readonly idTokenType?: string;
+  /** Settings that differ from those of a new station; the CSMS can change them. */
+  readonly settings?: Partial<Settings>;
+  readonly identity?: Partial<StationIdentity>;
+  /** Set the clock by the CSMS's time; by default only when simulated time is real time. */
+  readonly synchronizeClock?: boolean;
+  /** Simulated milliseconds that a reboot takes; 1,000 by default. */
+  readonly rebootDurationMs?: number;
+  /** Real milliseconds to wait for a response; 30,000 by default. */
+  readonly callTimeoutMs?: number;
+  /** Waits between attempts to connect, in real time; 1 s and up to 1 s at random, doubled 5 times, by default. */
+  readonly backOff?: NonNullable<LinkOptions["backOff"]>;
+  /** Where a SOAP station listens; a free port of the loopback interface by default. */
+  readonly listen?: { readonly port: number; readonly host?: string };
+  /** Address under which the CSMS reaches a SOAP station. */
+  readonly publicUrl?: string;
+  /** How many of the latest transaction messages the ledger remembers; 10,000 by default. */
+  readonly ledgerSize?: number;
+}
+
+/** Events of a {@link SimulatedStation} with their arguments. */
+export interface StationEvents {
+  /** BootNotification was accepted. */
+  registered: [];
+  /** The registration status changed. */
+  registrationChanged: [status: RegistrationStatus];
+  online: [];
+  offline: [];
+  /** An attempt to reach the CSMS failed; the station goes on trying. */
+  connectFailed: [error: Error];
+  transactionStarted: [event: TransactionEvent];
+  transactionUpdated: [event: TransactionEvent];
+  transactionEnded: [event: TransactionEvent];
+  /** A transaction message was given up after its last attempt. */
+  messageDiscarded: [message: TransactionMessage, error: unknown];
+  /** The station boots after a reset. */
+  rebooted: [reason: string];
+  /** A message crossed the wire. */
+  message: [message: WireMessage];
+}
+
+/** What can be seen of an EVSE. */
+export interface EvseView {
+  readonly id: number;
+  /** Status of the connector in the words of the station's version. */
+  readonly status: string;
+  readonly plugged: boolean;
+  readonly vehicle: ElectricVehicle | undefined;
+  /** Energy register, whole Wh. */
+  readonly meterWh: number;
+  readonly values: ElectricalValues;
+  /** The running transaction. */
+  readonly transaction: Readonly<Transaction> | undefined;
+  /** The token that may charge now. */
+  readonly authorizedToken: IdToken | undefined;
+}
+
+const DEFAULT_BACK_OFF = { waitMinimumMs: 1_000, randomRangeMs: 1_000, repeatTimes: 5 } as const;
+
+/**
+ * A simulated charging station of any OCPP version: connects to a CSMS, boots, and charges vehicles as told by the
+ * methods below and by the CSMS.
+ *
+ * @example
+ * ```ts
+ * const station = new SimulatedStation({ id: "CS-1", version: "2.0.1", csmsUrl: "ws://127.0.0.1:9000/ocpp" });
+ * await station.start();
+ * station.plugIn(1);
+ * await station.presentIdToken(1, "TAG1");
+ * // … time passes …
+ * await station.presentIdToken(1, "TAG1");
+ * station.unplug(1);
+ * await station.drained();
+ * await station.stop();
+ * ```
+ */
+export class SimulatedStation extends EventEmitter<StationEvents> {
+  readonly id: string;
+  /** The OCPP version on the wire. */
+  readonly version: OcppVersion;
+  readonly transport: "OCPP-J" | "OCPP-S";
+  readonly #engine: ChargingStation;
+  readonly #driver: { current?: Driver } = {};
+  readonly #idTokenType: string;
+  readonly #ownClock: ScaledClock | undefined;
+
+  /** @throws RangeError for options that contradict each other */
+  constructor(options: SimulatedStationOptions) {
+    super();
+    this.setMaxListeners(0);
+    this.id = options.id;
+    this.version = options.version === "1.6S" ? "1.6" : options.version;
+    this.transport = transportOf(options);
+    this.#idTokenType = options.idTokenType ?? "ISO14443";
+    this.#ownClock = options.clock === undefined ? new ScaledClock({ scale: options.timeScale ?? 1 }) : undefined;
+    const supplies = suppliesOf(options.evses);
+    const identity = { ...simulatedIdentity(options.id, supplies[0]?.kind ?? "AC"), ...options.identity };
+    this.#engine = new ChargingStation(
+      this.#engineOptions(options, supplies),
+      {
+        registrationChanged: (status) => {
+          this.emit("registrationChanged", status);
+          if (status === "Accepted") this.emit("registered");
+        },
+        transactionEvent: (event) => this.emit(`transaction${event.eventType}`, event),
+        messageDiscarded: (message, error) => this.emit("messageDiscarded", message, error),
+        rebooted: (reason) => this.emit("rebooted", reason),
+      },
+      (engine) => this.#makeDriver(engine, identity, securityProfileOf(options)),
+      (engine, driver) => this.#makeLink(engine, driver, options),
+    );
+  }
+
+  #engineOptions(options: SimulatedStationOptions, supplies: readonly Supply[]): ChargingStationOptions {
+    const clock = options.clock ?? this.#ownClock;
+    if (clock === undefined) throw new RangeError("a station needs a clock");
+    const defaults =
+      this.version === "2.0.1" || this.version === "2.1" ? family2Settings() : family1Settings(this.version);
+    return {
+      clock,
+      random: seededRandom(`${options.seed ?? options.id}/${options.id}`),
+      storage: options.storage ?? storageOf(options),
+      supplies,
+      settings: { ...defaults, ...options.settings },
+      synchronizeClock: options.synchronizeClock ?? this.#ownClock?.scale === 1,
+      rebootDurationMs: options.rebootDurationMs ?? 1_000,
+      ledgerSize: options.ledgerSize ?? 10_000,
+      createTransactionId: randomUUID,
+    };
+  }
+
+  #makeDriver(engine: ChargingStation, identity: StationIdentity, securityProfile: number): Driver {
+    const { version } = this;
+    const driver =
+      version === "2.0.1" || version === "2.1"
+        ? new Family2Driver(engine, version, identity, { stationId: this.id, securityProfile })
+        : new Family1Driver(engine, version, identity);
+    this.#driver.current = driver;
+    return driver;
+  }
+
+  #makeLink(engine: ChargingStation, driver: Driver, options: SimulatedStationOptions): Link {
+    const listener: LinkListener = {
+      answer: (action, payload) => driver.answer(action, payload),
+      online: () => {
+        engine.online();
+        this.emit("online");
+      },
+      offline: () => {
+        engine.offline();
+        this.emit("offline");
+      },
+      message: (message) => {
+        if (this.listenerCount("message") > 0) this.emit("message", message);
+      },
+      connectFailed: (error) => this.emit("connectFailed", error),
+    };
+    const random = engine.random.fork("transport");
+    const { password, tls, callTimeoutMs, listen, publicUrl } = options;
+    const link: LinkOptions = {
+      url: options.csmsUrl,
+      identity: this.id,
+      version: this.version,
+      backOff: options.backOff ?? DEFAULT_BACK_OFF,
+      pingIntervalMs: engine.settings.webSocketPingIntervalS * 1000,
+      random: () => random.next(),
+      ...(password === undefined ? {} : { password }),
+      ...(tls === undefined ? {} : { tls }),
+      ...(callTimeoutMs === undefined ? {} : { callTimeoutMs }),
+      ...(listen === undefined ? {} : { listen }),
+      ...(publicUrl === undefined ? {} : { publicUrl }),
+    };
+    if (this.transport === "OCPP-J") return new JsonLink(link, listener);
+    return new SoapLink({ ...link, version: this.version as SoapVersion }, listener);
+  }
+
+  /** Where the station stands with its CSMS. */
+  get registrationStatus(): RegistrationStatus {
+    return this.#engine.registration.status;
+  }
+
+  get isOnline(): boolean {
+    return this.#engine.isOnline;
+  }
+
+  /** The settings as the CSMS and the options have made them. */
+  get settings(): Readonly<Settings> {
+    return this.#engine.settings;
+  }
+
+  /** The simulated time. */
+  get clock(): Clock {
+    return this.#engine.clock;
+  }
+
+  /** The latest transaction messages and what became of each: for comparing a station's books with a CSMS's. */
+  get ledger(): readonly Readonly<LedgerEntry>[] {
+    return this.#engine.queue.ledger;
+  }
+
+  /** Transaction messages that the CSMS has not answered yet. */
+  get queuedMessages(): number {
+    return this.#engine.queue.size;
+  }
+
+  /** Ids of all EVSEs. */
+  get evseIds(): readonly number[] {
+    return this.#engine.sessions.map((session) => session.evse.id);
+  }
+
+  /**
+   * Switches the station on and resolves when the CSMS has accepted it.
+   *
+   * @param options.untilRegistered false: do not wait
+   * @throws the signal's reason when it is aborted first
+   */
+  async start(options: { readonly untilRegistered?: boolean; readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#engine.start();
+    if (options.untilRegistered === false || this.registrationStatus === "Accepted") return;
+    await once(this, "registered", options.signal === undefined ? {} : { signal: options.signal });
+  }
+
+  /** Switches the station off as a lost supply does; with storage, running transactions end at the next start. */
+  async stop(): Promise<void> {
+    await this.#engine.stop();
+    this.#ownClock?.stop();
+  }
+
+  /** Cuts the connection; the station keeps charging and queues what it would report. */
+  async goOffline(): Promise<void> {
+    await this.#engine.goOffline();
+  }
+
+  /** Lets the station connect again; `online` tells when it has. */
+  async goOnline(): Promise<void> {
+    await this.#engine.goOnline();
+  }
+
+  /** Resolves when every transaction message so far was answered (or given up). */
+  drained(): Promise<void> {
+    return this.#engine.queue.drained();
+  }
+
+  /** Resolves when nothing is under way: no request unanswered and, while connected, no transaction message waiting. */
+  settled(): Promise<void> {
+    return this.#engine.settled();
+  }
+
+  /** Restarts the station from its own panel; running transactions end. */
+  async reboot(): Promise<void> {
+    await this.#engine.reboot("LocalReset", "Soft");
+  }
+
+  /** What can be seen of an EVSE now. @throws RangeError when there is none with this id */
+  evse(evseId: number): EvseView {
+    const session = this.#session(evseId);
+    return {
+      id: evseId,
+      status: this.#driver.current?.statusOf(session) ?? "",
+      plugged: session.evse.plugged,
+      vehicle: session.evse.vehicle,
+      meterWh: session.evse.meterWh,
+      values: session.evse.values,
+      transaction: session.transaction,
+      authorizedToken: session.authorization?.token,
+    };
+  }
+
+  /** A vehicle drives into the bay and is not plugged in yet (TxStartPoint ParkingBayOccupancy). */
+  arrive(evseId: number): void {
+    this.#session(evseId).arrive();
+  }
+
+  /** The vehicle leaves the bay. @throws Error while it is plugged in */
+  leave(evseId: number): void {
+    this.#session(evseId).leave();
+  }
+
+  /** Plugs a vehicle in. @throws Error when one is plugged in already */
+  plugIn(evseId: number, vehicle: ElectricVehicle | VehicleOptions = {}): ElectricVehicle {
+    const arrived = vehicle instanceof ElectricVehicle ? vehicle : new ElectricVehicle(vehicle);
+    this.#session(evseId).plugIn(arrived);
+    return arrived;
+  }
+
+  /** Unplugs the vehicle, if there is one. */
+  unplug(evseId: number): void {
+    this.#session(evseId).unplug();
+  }
+
+  /** A driver presents a token: starts or stops charging. Plain text gets the station's token type. */
+  presentIdToken(evseId: number, token: string | IdToken): Promise<TokenOutcome> {
+    const presented = typeof token === "string" ? { idToken: token, type: this.#idTokenType } : token;
+    return this.#engine.presentIdToken(evseId, presented);
+  }
+
+  /** The vehicle stops taking energy, and takes it again. */
+  pauseVehicle(evseId: number, paused = true): void {
+    const session = this.#session(evseId);
+    if (session.evse.vehicle !== undefined) session.evse.vehicle.paused = paused;
+    session.refresh();
+  }
+
+  /** Breaks an EVSE, or repairs it when no fault is given. A running transaction ends. */
+  setFault(evseId: number, fault?: Fault): void {
+    this.#session(evseId).setFault(fault);
+  }
+
+  /**
+   * Sends a request of any kind, as it is; for tests of a CSMS.
+   *
+   * @throws NotConnectedError, CallTimeoutError, PeerError, ValidationError, UnknownActionError
+   */
+  call(action: string, payload: unknown): Promise<unknown> {
+    return this.#engine.call(action, payload);
+  }
+
+  #session(evseId: number): Session {
+    const session = this.#engine.session(evseId);
+    if (session === undefined) throw new RangeError(`${this.id} has no EVSE ${evseId}`);
+    return session;
+  }
+}
+
+function transportOf(options: SimulatedStationOptions): "OCPP-J" | "OCPP-S" {
+  const transport = /^https?:/i.test(options.csmsUrl) ? "OCPP-S" : "OCPP-J";
+  const { version } = options;
+  if (transport === "OCPP-S" && (version === "2.0.1" || version === "2.1")) {
+    throw new RangeError(`OCPP ${version} has no SOAP: give a ws: or wss: address`);
+  }
+  if (transport === "OCPP-J" && version === "1.6S")
+    throw new RangeError("1.6S is SOAP: give an http: or https: address");
+  return transport;
+}
+
+function securityProfileOf(options: SimulatedStationOptions): number {
+  if (!/^wss:/i.test(options.csmsUrl)) return 1;
+  return options.tls?.cert === undefined ? 2 : 3;
+}
+
+function suppliesOf(evses: number | readonly Supply[] = 1): readonly Supply[] {
+  const supplies = typeof evses === "number" ? Array.from({ length: evses }, () => acSupply) : evses;
+  if (supplies.length === 0) throw new RangeError("a station has at least one EVSE");
+  return supplies;
+}
+
+function storageOf(options: SimulatedStationOptions): JournalStorage {
+  const { dataDir, id, flush } = options;
+  if (dataDir === undefined) return new MemoryJournalStorage();
+  const file = join(dataDir, `${encodeURIComponent(id)}.jsonl`);
+  return new FileJournalStorage(file, flush === undefined ? {} : { flush });
+}

@@ -1,0 +1,516 @@
+import type { IdToken, TokenStanding } from "../authorization/id-token.ts";
+import { isSameToken } from "../authorization/id-token.ts";
+import type { Clock, Timer } from "../clock.ts";
+import type { Settings } from "../configuration/settings.ts";
+import { ElectricVehicle } from "../electric-vehicle/electric-vehicle.ts";
+import type { PowerLimit } from "../evse/electrical.ts";
+import type { Evse, Fault } from "../evse/evse.ts";
+import { type MeterSample, type SampleContext, takeSample } from "../metering/meter-sample.ts";
+import type {
+  ChargingState,
+  StoppedReason,
+  Transaction,
+  TransactionEvent,
+  TriggerReason,
+} from "./transaction-event.ts";
+import { type ConnectionFacts, isStartReached, isStopReached } from "./transaction-points.ts";
+
+/** What a session needs from its station. */
+export interface SessionHost {
+  /** Simulated time for timers and meters. */
+  readonly clock: Clock;
+  readonly settings: Readonly<Settings>;
+  readonly isOnline: boolean;
+  /** Whether the whole station is operative. */
+  readonly operative: boolean;
+  /** The station's idea of the time, milliseconds since 1970, for timestamps. */
+  stationTime(): number;
+  createTransactionId(): string;
+  /** What charging profiles allow at this EVSE now. */
+  powerLimit(session: Session): PowerLimit;
+  /** A transaction event happened; it must be durable when this returns. */
+  transactionEvent(event: TransactionEvent, transaction: Transaction): void;
+  /** Something that a connector's status depends on may have changed. */
+  statusChanged(session: Session): void;
+}
+
+/** Who is allowed to take energy at an EVSE now. */
+export interface SessionAuthorization {
+  readonly token: IdToken;
+  readonly group?: IdToken;
+  readonly remoteStartId?: number;
+  readonly reservationId?: number;
+}
+
+interface Happening {
+  readonly trigger: TriggerReason;
+  readonly reason?: StoppedReason;
+  readonly token?: IdToken;
+  readonly samples?: readonly MeterSample[];
+  readonly resetKind?: "Hard" | "Soft";
+  /** End the transaction whatever TxStopPoint says. */
+  readonly force?: boolean;
+}
+
+/** Vehicle and limits are looked at this often while a contactor is closed. */
+const TICK_MS = 15_000;
+
+/** Samples for the Ended event that a station keeps; beyond it every second one is dropped (E06.FR.13). */
+const MOST_ENDED_SAMPLES = 200;
+
+/**
+ * One EVSE with its driver: authorization, transaction and samples. Follows TxStartPoint and TxStopPoint; family 1
+ * is the case where a transaction runs from the closed power path to the end of the authorization.
+ */
+export class Session {
+  readonly evse: Evse;
+  readonly #host: SessionHost;
+  #authorization: SessionAuthorization | undefined;
+  #transaction: Transaction | undefined;
+  /** Why the authorization ended, for the Ended event that may follow later. */
+  #endReason: StoppedReason | undefined;
+  /** The token or remote start has not been told to the CSMS yet. */
+  #tokenToReport = false;
+  #remoteStartToReport: number | undefined;
+  #reservationToReport: number | undefined;
+  #connectorToReport = false;
+  /** An invalid token may take energy up to this register value. */
+  #energyCapWh: number | undefined;
+  #beginMeasured = false;
+  #endedSamples: MeterSample[] = [];
+  #seriesWh = new Map<string, number>();
+  #chargingSince: number | undefined;
+  #timeSpentChargingMs = 0;
+  #delivering = false;
+  #connectTimer: Timer | undefined;
+  #updatedTimer: Timer | undefined;
+  #endedTimer: Timer | undefined;
+  #tickTimer: Timer | undefined;
+  /** A transaction ended and its vehicle is still plugged in (1.6: Finishing). */
+  finishing = false;
+  /** Becomes Inoperative when the transaction ends. */
+  inoperativeWhenIdle = false;
+  /** Id of the reservation that holds this EVSE. */
+  reservationId: number | undefined;
+
+  constructor(evse: Evse, host: SessionHost) {
+    this.evse = evse;
+    this.#host = host;
+  }
+
+  get transaction(): Readonly<Transaction> | undefined {
+    return this.#transaction;
+  }
+
+  get authorization(): SessionAuthorization | undefined {
+    return this.#authorization;
+  }
+
+  /** Neither faulted nor switched off. */
+  get usable(): boolean {
+    return this.#host.operative && this.evse.operative && this.evse.fault === undefined;
+  }
+
+  get chargingState(): ChargingState {
+    const { evse } = this;
+    if (!evse.plugged) return "Idle";
+    if (evse.contactorClosed) {
+      if (evse.delivering) return "Charging";
+      return evse.vehicle?.wantsEnergy === true ? "SuspendedEVSE" : "SuspendedEV";
+    }
+    return this.#authorization !== undefined && this.#isBlocked() ? "SuspendedEVSE" : "EVConnected";
+  }
+
+  /** A vehicle drives into the bay. */
+  arrive(): void {
+    this.#happen({ trigger: "EVDetected" }, () => {
+      this.evse.parked = true;
+    });
+  }
+
+  /** The vehicle leaves the bay. @throws Error while it is plugged in */
+  leave(): void {
+    if (this.evse.plugged) throw new Error(`the vehicle at EVSE ${this.evse.id} is still plugged in`);
+    this.#happen({ trigger: "EVDeparted" }, () => {
+      this.evse.parked = false;
+    });
+  }
+
+  /** Connects a vehicle. @throws Error when one is connected already */
+  plugIn(vehicle = new ElectricVehicle()): void {
+    if (this.evse.plugged) throw new Error(`EVSE ${this.evse.id} has a vehicle already`);
+    this.#connectTimer?.cancel();
+    this.#connectTimer = undefined;
+    this.#connectorToReport = true;
+    this.#happen({ trigger: "CablePluggedIn" }, () => {
+      this.evse.plugIn(vehicle);
+      this.evse.locked = true;
+    });
+  }
+
+  /** Pulls the plug; a running transaction goes on or ends as StopTxOnEVSideDisconnect and TxStopPoint say (E09, E10). */
+  unplug(): void {
+    if (!this.evse.plugged) return;
+    const disconnectStops = this.#authorization !== undefined && this.#host.settings.stopTxOnEvSideDisconnect;
+    if (this.#authorization !== undefined) this.#endReason = "EVDisconnected";
+    this.#happen({ trigger: "EVCommunicationLost" }, () => {
+      this.#closeChargingSpan();
+      this.evse.unplug();
+      this.evse.parked = false;
+      this.finishing = false;
+      if (disconnectStops) this.#authorization = undefined;
+    });
+    if (this.#authorization !== undefined) this.#awaitConnection();
+  }
+
+  /** A driver is allowed to charge here. */
+  authorize(authorization: SessionAuthorization): void {
+    this.#tokenToReport = true;
+    this.#endReason = undefined;
+    this.#energyCapWh = undefined;
+    this.#remoteStartToReport = authorization.remoteStartId;
+    this.#reservationToReport = authorization.reservationId;
+    const trigger = authorization.remoteStartId === undefined ? "Authorized" : "RemoteStart";
+    this.#happen({ trigger }, () => {
+      this.#authorization = authorization;
+    });
+    if (!this.evse.plugged && this.#authorization !== undefined) this.#awaitConnection();
+  }
+
+  /** Ends the authorization: by the driver, the CSMS, or because the token turned out to be invalid. */
+  endAuthorization(trigger: TriggerReason, reason: StoppedReason, token?: IdToken): void {
+    if (this.#authorization === undefined && this.#transaction === undefined) return;
+    this.#connectTimer?.cancel();
+    this.#connectTimer = undefined;
+    this.#endReason = reason;
+    this.#happen({ trigger, reason, ...(token === undefined ? {} : { token }) }, () => {
+      this.#authorization = undefined;
+      this.evse.locked = this.evse.plugged && trigger === "Deauthorized";
+    });
+  }
+
+  /** Ends the transaction at once, for a reset, a fault or a lost supply. */
+  forceEnd(trigger: TriggerReason, reason: StoppedReason, resetKind?: "Hard" | "Soft"): void {
+    this.#endReason = reason;
+    this.#connectTimer?.cancel();
+    this.#happen({ trigger, reason, force: true, ...(resetKind === undefined ? {} : { resetKind }) }, () => {
+      this.#authorization = undefined;
+    });
+  }
+
+  /** The CSMS answered a transaction event with the standing of its token (E05; 1.6 §4.8). */
+  standingReceived(transactionId: string, token: IdToken, standing: TokenStanding): void {
+    const authorization = this.#authorization;
+    if (this.#transaction?.id !== transactionId || authorization === undefined) return;
+    if (!isSameToken(authorization.token, token)) return;
+    if (standing.status === "Accepted") {
+      if (standing.groupIdToken !== undefined) {
+        this.#authorization = { ...authorization, group: standing.groupIdToken };
+        this.#transaction.groupToken = standing.groupIdToken;
+      }
+      return;
+    }
+    const { stopTxOnInvalidId, maxEnergyOnInvalidIdWh } = this.#host.settings;
+    if (stopTxOnInvalidId) this.endAuthorization("Deauthorized", "DeAuthorized");
+    else {
+      this.#energyCapWh = this.evse.meterWh + maxEnergyOnInvalidIdWh;
+      this.refresh();
+    }
+  }
+
+  setFault(fault: Fault | undefined): void {
+    this.evse.fault = fault;
+    if (fault !== undefined && this.#transaction !== undefined) {
+      const reason = fault.errorCode === "GroundFailure" ? "GroundFault" : "Other";
+      this.forceEnd("AbnormalCondition", fault.errorCode === "OverCurrentFailure" ? "OvercurrentFault" : reason);
+    }
+    this.refresh();
+  }
+
+  /** Looks at vehicle, limits and meter again and reports what changed. */
+  refresh(): void {
+    this.evse.refresh();
+    this.#settlePower();
+  }
+
+  /** Reports an event that changes nothing by itself: a sample, or one that was asked for. */
+  report(trigger: TriggerReason, context: SampleContext): void {
+    if (this.#transaction === undefined) return;
+    const { settings } = this.#host;
+    const aligned = trigger === "MeterValueClock";
+    const measurands = aligned ? settings.alignedMeasurands : settings.txUpdatedMeasurands;
+    const sample = this.sample(context, measurands, aligned ? "aligned" : "updated");
+    if (sample === undefined && trigger !== "Trigger") return;
+    this.#emit("Updated", { trigger, samples: sample === undefined ? [] : [sample] });
+  }
+
+  /** Takes a sample; the Interval measurand counts from the previous sample of the same series. */
+  sample(context: SampleContext, measurands: Settings["alignedMeasurands"], series: string): MeterSample | undefined {
+    const registerWh = this.evse.meterWh;
+    const intervalWh = registerWh - (this.#seriesWh.get(series) ?? registerWh);
+    this.#seriesWh.set(series, registerWh);
+    return takeSample(this.evse, this.#host.stationTime(), context, measurands, intervalWh);
+  }
+
+  /** Keeps a clock-aligned sample for the Ended event (AlignedDataCtrlr.TxEndedMeasurands). */
+  keepAlignedSample(): void {
+    if (this.#transaction === undefined) return;
+    this.#keep(this.sample("Sample.Clock", this.#host.settings.alignedTxEndedMeasurands, "alignedEnded"));
+  }
+
+  /** Ends what storage remembers of a transaction that was running when the station lost its supply. */
+  endRemembered(transaction: Transaction, reason: StoppedReason): void {
+    this.#transaction = transaction;
+    this.#endReason = reason;
+    this.#finish({ trigger: "AbnormalCondition", reason });
+  }
+
+  /** Starts sampling anew after an interval was configured. */
+  restartSampling(): void {
+    if (this.#transaction === undefined) return;
+    this.#stopSampling();
+    this.#startSampling();
+  }
+
+  /** The station loses its supply or stops: timers end, nothing is reported. */
+  halt(): void {
+    this.#connectTimer?.cancel();
+    this.#stopSampling();
+  }
+
+  #facts(): ConnectionFacts {
+    return { parked: this.evse.parked, plugged: this.evse.plugged, authorized: this.#authorization !== undefined };
+  }
+
+  #isBlocked(): boolean {
+    if (!this.usable && this.#transaction === undefined) return true;
+    if (this.evse.fault !== undefined) return true;
+    return this.#energyCapWh !== undefined && this.evse.meterWh >= this.#energyCapWh;
+  }
+
+  #happen(happening: Happening, change: () => void): void {
+    const { settings } = this.#host;
+    const before = this.#facts();
+    change();
+    const after = this.#facts();
+    if (this.#transaction === undefined) {
+      if (this.usable && isStartReached(settings.txStartPoint, before, after)) this.#begin(happening);
+    } else if (happening.force === true || this.#endsNow(happening, before, after)) {
+      this.#finish(happening);
+    } else {
+      this.#emit("Updated", happening);
+    }
+    this.#settlePower();
+  }
+
+  #endsNow(happening: Happening, before: ConnectionFacts, after: ConnectionFacts): boolean {
+    const points = this.#host.settings.txStopPoint;
+    // E03.FR.05: a connection that never came ends the transaction, unless the bay decides (E03.FR.15).
+    if (happening.trigger === "EVConnectTimeout") return !points.includes("ParkingBayOccupancy");
+    if (isStopReached(points, before, after)) return true;
+    // Without authorization the energy transfer ends in the same moment.
+    return points.includes("EnergyTransfer") && this.#delivering && (!after.authorized || !after.plugged);
+  }
+
+  #begin(happening: Happening): void {
+    const meterWh = this.evse.meterWh;
+    this.#transaction = {
+      id: this.#host.createTransactionId(),
+      evseId: this.evse.id,
+      startedAt: this.#host.stationTime(),
+      meterStartWh: meterWh,
+      seqNo: 0,
+      chargingState: this.chargingState,
+    };
+    this.#timeSpentChargingMs = 0;
+    this.#chargingSince = undefined;
+    this.#beginMeasured = false;
+    this.#endedSamples = [];
+    this.#seriesWh.clear();
+    for (const series of ["updated", "ended", "aligned", "alignedEnded"]) this.#seriesWh.set(series, meterWh);
+    this.finishing = false;
+    const { txStartedMeasurands, txEndedMeasurands } = this.#host.settings;
+    const begin = this.sample("Transaction.Begin", txStartedMeasurands, "started");
+    this.#keep(this.sample("Transaction.Begin", txEndedMeasurands, "ended"));
+    this.#emit("Started", { ...happening, samples: begin === undefined ? [] : [begin] });
+    this.#startSampling();
+  }
+
+  #finish(happening: Happening): void {
+    this.#closeChargingSpan();
+    this.evse.setContactor(false);
+    this.#keep(this.sample("Transaction.End", this.#host.settings.txEndedMeasurands, "ended"));
+    const reason = this.#endReason ?? happening.reason ?? "Local";
+    this.#emit("Ended", { ...happening, reason, samples: this.#endedSamples });
+    this.#stopSampling();
+    this.#connectTimer?.cancel();
+    this.#connectTimer = undefined;
+    this.#transaction = undefined;
+    this.#authorization = undefined;
+    this.#endReason = undefined;
+    this.#energyCapWh = undefined;
+    this.#endedSamples = [];
+    this.#delivering = false;
+    this.finishing = this.evse.plugged;
+    if (this.inoperativeWhenIdle) {
+      this.inoperativeWhenIdle = false;
+      this.evse.operative = false;
+    }
+  }
+
+  /** Lets the contactor follow the authorization and reports what the energy does. */
+  #settlePower(): void {
+    this.evse.setLimit(this.#host.powerLimit(this));
+    const closed = this.evse.plugged && this.#authorization !== undefined && !this.#isBlocked();
+    if (closed !== this.evse.contactorClosed) this.evse.setContactor(closed);
+    const delivered = this.#delivering;
+    this.#delivering = this.evse.delivering;
+    const { txStartPoint, txStopPoint } = this.#host.settings;
+    if (this.#transaction === undefined) {
+      if (this.#delivering && !delivered && txStartPoint.includes("EnergyTransfer")) {
+        this.#begin({ trigger: this.#remoteStartToReport === undefined ? "ChargingStateChanged" : "RemoteStart" });
+      }
+    } else if (delivered && !this.#delivering && txStopPoint.includes("EnergyTransfer")) {
+      const reason = this.chargingState === "SuspendedEV" ? "StoppedByEV" : "Other";
+      this.#endReason ??= reason;
+      this.#finish({ trigger: "ChargingStateChanged", reason });
+    } else if (this.chargingState !== this.#transaction.chargingState) {
+      this.#emit("Updated", { trigger: "ChargingStateChanged" });
+    }
+    this.#watchPower();
+    this.#host.statusChanged(this);
+  }
+
+  #watchPower(): void {
+    if (!this.evse.contactorClosed) {
+      this.#tickTimer?.cancel();
+      this.#tickTimer = undefined;
+      return;
+    }
+    this.#tickTimer ??= this.#host.clock.setTimer(TICK_MS, () => {
+      this.#tickTimer = undefined;
+      this.evse.update();
+      this.#settlePower();
+    });
+  }
+
+  #emit(eventType: TransactionEvent["eventType"], happening: Happening): void {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    const state = this.chargingState;
+    this.#countCharging(state);
+    const startsCharging = state === "Charging" && transaction.chargingState !== "Charging";
+    transaction.chargingState = state;
+    const token = happening.token ?? (this.#tokenToReport ? this.#authorization?.token : undefined);
+    if (this.#tokenToReport && this.#authorization !== undefined) {
+      transaction.token = this.#authorization.token;
+      if (this.#authorization.group !== undefined) transaction.groupToken = this.#authorization.group;
+      this.#tokenToReport = false;
+    }
+    const remoteStartId = this.#remoteStartToReport;
+    if (remoteStartId !== undefined) transaction.remoteStartId = remoteStartId;
+    const event: TransactionEvent = {
+      eventType,
+      transactionId: transaction.id,
+      evseId: this.evse.id,
+      seqNo: transaction.seqNo++,
+      at: this.#host.stationTime(),
+      // F02.FR.21: the first event after a remote start says so, whatever else happened.
+      triggerReason: remoteStartId === undefined ? happening.trigger : "RemoteStart",
+      chargingState: state,
+      meterWh: this.evse.meterWh,
+      samples: this.#withBeginSample(happening.samples ?? [], startsCharging),
+      offline: !this.#host.isOnline,
+      connectorKnown: this.#connectorToReport && this.evse.plugged,
+      timeSpentChargingS: Math.round(this.#timeSpentChargingMs / 1000),
+      ...(token === undefined ? {} : { token }),
+      ...(remoteStartId === undefined ? {} : { remoteStartId }),
+      ...(this.#reservationToReport === undefined ? {} : { reservationId: this.#reservationToReport }),
+      ...(eventType === "Ended" && happening.reason !== undefined ? { stoppedReason: happening.reason } : {}),
+      ...(happening.resetKind === undefined ? {} : { resetKind: happening.resetKind }),
+      ...(startsCharging && this.evse.values.phasesInUse > 0
+        ? { numberOfPhasesUsed: this.evse.values.phasesInUse }
+        : {}),
+    };
+    this.#remoteStartToReport = undefined;
+    this.#reservationToReport = undefined;
+    if (event.connectorKnown) this.#connectorToReport = false;
+    this.#host.transactionEvent(event, transaction);
+  }
+
+  /** E01.FR.17: when the transaction began before a vehicle was there, the first values follow when charging starts. */
+  #withBeginSample(samples: readonly MeterSample[], startsCharging: boolean): readonly MeterSample[] {
+    if (samples.some((sample) => sample.context === "Transaction.Begin")) this.#beginMeasured = true;
+    if (!startsCharging || this.#beginMeasured) return samples;
+    this.#beginMeasured = true;
+    const begin = this.sample("Transaction.Begin", this.#host.settings.txStartedMeasurands, "started");
+    return begin === undefined ? samples : [begin, ...samples];
+  }
+
+  #countCharging(state: ChargingState): void {
+    if (state === "Charging") this.#chargingSince ??= this.#host.clock.now();
+    else this.#closeChargingSpan();
+    if (this.#chargingSince === undefined) return;
+    const now = this.#host.clock.now();
+    this.#timeSpentChargingMs += now - this.#chargingSince;
+    this.#chargingSince = now;
+  }
+
+  #closeChargingSpan(): void {
+    if (this.#chargingSince === undefined) return;
+    this.#timeSpentChargingMs += this.#host.clock.now() - this.#chargingSince;
+    this.#chargingSince = undefined;
+  }
+
+  #keep(sample: MeterSample | undefined): void {
+    if (sample === undefined) return;
+    this.#endedSamples.push(sample);
+    if (this.#endedSamples.length <= MOST_ENDED_SAMPLES) return;
+    this.#endedSamples = this.#endedSamples.filter(
+      (_, index) => index === 0 || index === this.#endedSamples.length - 1 || index % 2 === 0,
+    );
+  }
+
+  #awaitConnection(): void {
+    this.#connectTimer?.cancel();
+    const { evConnectionTimeOutS } = this.#host.settings;
+    if (evConnectionTimeOutS <= 0) return;
+    this.#connectTimer = this.#host.clock.setTimer(evConnectionTimeOutS * 1000, () => {
+      this.#connectTimer = undefined;
+      this.endAuthorization("EVConnectTimeout", "Timeout");
+    });
+  }
+
+  #startSampling(): void {
+    this.#armUpdated();
+    this.#armEnded();
+  }
+
+  #armUpdated(): void {
+    const { txUpdatedIntervalS } = this.#host.settings;
+    if (txUpdatedIntervalS <= 0) return;
+    this.#updatedTimer = this.#host.clock.setTimer(txUpdatedIntervalS * 1000, () => {
+      this.#armUpdated();
+      this.#settlePower();
+      this.report("MeterValuePeriodic", "Sample.Periodic");
+    });
+  }
+
+  #armEnded(): void {
+    const { txEndedIntervalS, txEndedMeasurands } = this.#host.settings;
+    if (txEndedIntervalS <= 0 || txEndedMeasurands.length === 0) return;
+    this.#endedTimer = this.#host.clock.setTimer(txEndedIntervalS * 1000, () => {
+      this.#armEnded();
+      this.#keep(this.sample("Sample.Periodic", this.#host.settings.txEndedMeasurands, "ended"));
+    });
+  }
+
+  #stopSampling(): void {
+    this.#updatedTimer?.cancel();
+    this.#endedTimer?.cancel();
+    this.#tickTimer?.cancel();
+    this.#updatedTimer = undefined;
+    this.#endedTimer = undefined;
+    this.#tickTimer = undefined;
+  }
+}
