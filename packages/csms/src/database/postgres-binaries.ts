@@ -1,5 +1,17 @@
 import { execFile } from "node:child_process";
-import { chmod, cp, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+} from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -100,13 +112,21 @@ async function isTrusted(directory: string): Promise<boolean> {
   }
 }
 
-/** Others must be able to read and run it, whatever umask the installation had. */
-async function openToAll(directory: string): Promise<void> {
-  await chmod(directory, 0o755);
-  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
-    if (entry.isSymbolicLink()) continue;
-    const program = entry.isDirectory() || path.basename(entry.parentPath) === "bin";
-    await chmod(path.join(entry.parentPath, entry.name), program ? 0o755 : 0o644);
+/** Copies so that others can read and run it, whatever modes the installation has. */
+async function copyOpenly(source: string, target: string): Promise<void> {
+  await mkdir(target, { recursive: true });
+  await chmod(target, 0o755);
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    const from = path.join(source, entry.name);
+    const to = path.join(target, entry.name);
+    if (entry.isDirectory()) {
+      if (entry.name !== "pkgconfig") await copyOpenly(from, to);
+    } else if (entry.isSymbolicLink()) {
+      await symlink(await readlink(from), to);
+    } else if (!entry.name.endsWith(".a")) {
+      await copyFile(from, to);
+      await chmod(to, path.basename(source) === "bin" ? 0o755 : 0o644);
+    }
   }
 }
 
@@ -114,13 +134,8 @@ async function copyTo(source: string, target: string): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true, mode: 0o755 });
   const draft = await mkdtemp(`${target}.new-`);
   try {
-    await cp(source, draft, {
-      recursive: true,
-      verbatimSymlinks: true,
-      filter: (file) => !file.endsWith(".a") && !file.endsWith("pkgconfig"),
-    });
+    await copyOpenly(source, draft);
     await linkLibraries(draft);
-    await openToAll(draft);
     await rename(draft, target);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
@@ -149,6 +164,18 @@ function binariesIn(directory: string, majorVersion: number): PostgresBinaries {
   return { postgres: path.join(bin, "postgres"), initdb: path.join(bin, "initdb"), majorVersion };
 }
 
+async function checkComplete({ directory }: NativePackage): Promise<void> {
+  const program = path.join(directory, "bin", "postgres");
+  try {
+    await lstat(program);
+  } catch (cause) {
+    throw new EmbeddedDatabaseError(
+      `the embedded PostgreSQL is incomplete, ${program} is missing: install again, or set DATABASE_URL`,
+      { cause },
+    );
+  }
+}
+
 /** Where a copy may go: beside the data, else (root, when the server's user cannot reach that) the system's places. */
 function placesForCopy(dataDirectory: string, version: string, asRoot: boolean): readonly string[] {
   const places = [path.join(dataDirectory, `programs-${version}`)];
@@ -171,6 +198,7 @@ export async function findPostgresBinaries(
   packaged?: NativePackage,
 ): Promise<PostgresBinaries> {
   const source = packaged ?? (await findNativePackage());
+  await checkComplete(source);
   let outcome = await tryRun(source.directory, user);
   if (typeof outcome === "number") return binariesIn(source.directory, outcome);
   const repaired = await Promise.all([linkLibraries(source.directory), makeExecutable(source.directory)]).then(
