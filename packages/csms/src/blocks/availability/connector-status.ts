@@ -1,4 +1,4 @@
-import type { Ocpp16, Ocpp21 } from "@polyphase/ocpp";
+import { type Ocpp16, type Ocpp21, OcppError } from "@polyphase/ocpp";
 
 /** ConnectorStatusEnum of 2.1. */
 export type ConnectorStatus = Ocpp21.ConnectorStatusEnumType;
@@ -71,4 +71,15 @@ export function tellsTheSame(
     state.vendorId === other.vendorId &&
     state.vendorErrorCode === other.vendorErrorCode
   );
+}
+
+/** Highest number of an EVSE or connector: far more than any station has, and within what is stored. */
+export const HIGHEST_NUMBER = 100_000;
+
+/** Whether an EVSE or connector can have this number. */
+export const isNumber = (number: number): boolean => number >= 0 && number <= HIGHEST_NUMBER;
+
+/** @throws OcppError PropertyConstraintViolation when no EVSE or connector can have this number */
+export function checkNumber(name: string, number: number): void {
+  if (!isNumber(number)) throw new OcppError("PropertyConstraintViolation", `${name} ${number} is out of range`);
 }

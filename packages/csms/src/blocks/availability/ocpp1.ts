@@ -4,7 +4,7 @@ import {
   type StationCalls,
   type StationMessageRoutes,
 } from "../../gateway/station-messages.ts";
-import { connectorStatusOf } from "./connector-status.ts";
+import { checkNumber, connectorStatusOf } from "./connector-status.ts";
 import type { AvailabilityService } from "./service.ts";
 
 /** Registers StatusNotification of family 1 (1.6 §4.9). */
@@ -15,6 +15,7 @@ export function registerFamily1(
 ): void {
   routes.on1("StatusNotification", async (request, { stationId, version, receivedAt }) => {
     const { connectorId, status } = request;
+    checkNumber("connectorId", connectorId);
     const timestamp = request.timestamp === undefined ? undefined : new Date(request.timestamp);
     if (timestamp !== undefined) noteStationTime(stationId, timestamp, receivedAt);
     await service.report(

@@ -1,4 +1,5 @@
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import { checkNumber } from "./connector-status.ts";
 import type { AvailabilityService } from "./service.ts";
 
 /** Registers StatusNotification of family 2 (G01). */
@@ -9,6 +10,8 @@ export function registerFamily2(
 ): void {
   routes.on2("StatusNotification", async (request, { stationId, receivedAt }) => {
     const { evseId, connectorId, connectorStatus } = request;
+    checkNumber("evseId", evseId);
+    checkNumber("connectorId", connectorId);
     const timestamp = new Date(request.timestamp);
     noteStationTime(stationId, timestamp, receivedAt);
     await service.report(stationId, { evseId, connectorId, status: connectorStatus, timestamp }, receivedAt);

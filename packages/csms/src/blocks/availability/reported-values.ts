@@ -1,5 +1,5 @@
 import type { TimedValue } from "../provisioning/index.ts";
-import type { ConnectorStatus, ReportedStatus } from "./connector-status.ts";
+import { type ConnectorStatus, isNumber, type ReportedStatus } from "./connector-status.ts";
 
 const statuses: ReadonlySet<string> = new Set<ConnectorStatus>([
   "Available",
@@ -19,7 +19,9 @@ export function statusOfValue(value: TimedValue): ReportedStatus | undefined {
   if (value.variable.toLowerCase() !== "availabilitystate" || value.attribute !== "Actual") return undefined;
   if (value.value === undefined || !isStatus(value.value)) return undefined;
   const place = placeOf(value);
-  return place === undefined ? undefined : { ...place, status: value.value, timestamp: value.timestamp };
+  return place === undefined || !isNumber(place.evseId) || !isNumber(place.connectorId)
+    ? undefined
+    : { ...place, status: value.value, timestamp: value.timestamp };
 }
 
 function placeOf({ component, evseId, connectorId }: TimedValue): { evseId: number; connectorId: number } | undefined {

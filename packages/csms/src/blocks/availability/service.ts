@@ -14,6 +14,9 @@ export interface StagedStatus {
   undo(): void;
 }
 
+/** A station that names more invents them. */
+const MOST_CONNECTORS = 2_000;
+
 const keyOf = (evseId: number, connectorId: number) => `${evseId}/${connectorId}`;
 
 /** The state of stations, EVSEs and connectors (block G). */
@@ -70,6 +73,10 @@ export class AvailabilityService {
     const key = keyOf(reported.evseId, reported.connectorId);
     const before = station.connectors.get(key);
     const { timestamp, ...told } = reported;
+    if (before === undefined && station.connectors.size >= MOST_CONNECTORS) {
+      this.#log.warn({ stationId, evseId: told.evseId }, "a station names more connectors than any has");
+      return undefined;
+    }
     const since = orderingTime(timestamp, receivedAt);
     if (since.getTime() < (station.latestMs.get(key) ?? 0)) {
       this.#log.debug({ stationId, evseId: told.evseId, since }, "a late status changes nothing");

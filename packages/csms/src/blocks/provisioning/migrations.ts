@@ -35,13 +35,13 @@ export const migrations: Record<string, Migration> = {
       await sql`
         create table variable (
           station_id text not null,
-          component text not null,
-          component_instance text not null,
+          component text collate "C" not null,
+          component_instance text collate "C" not null,
           evse_id integer not null,
           connector_id integer not null,
-          variable text not null,
-          variable_instance text not null,
-          attribute text not null check (attribute in ('Actual', 'Target', 'MinSet', 'MaxSet')),
+          variable text collate "C" not null,
+          variable_instance text collate "C" not null,
+          attribute text collate "C" not null check (attribute in ('Actual', 'Target', 'MinSet', 'MaxSet')),
           value text,
           mutability text,
           persistent boolean,

@@ -1,6 +1,6 @@
 import type { GroupCommit, WriteStatement, WriteUnit } from "../../database/write-unit.ts";
 import type { ReportedVariable, VariableValue } from "./variable.ts";
-import { reportRow, saveReported, saveValue, valueRow } from "./variable-store.ts";
+import { isStorable, reportRow, saveReported, saveValue, valueRow } from "./variable-store.ts";
 
 /** A value with the time at which the station had it, by its own clock where it tells. */
 export interface TimedValue extends VariableValue {
@@ -63,7 +63,7 @@ export class VariableRecords {
     addition: Addition | undefined,
   ): Promise<void> {
     const unit = this.#groupCommit.unit();
-    for (const value of values) unit.add(statement, toRow(stationId, value, receivedAt));
+    for (const value of values) if (isStorable(value)) unit.add(statement, toRow(stationId, value, receivedAt));
     const undo = this.#observers.map((observer) => observer(stationId, values, receivedAt, unit));
     addition?.(unit);
     try {

@@ -126,9 +126,17 @@ export function valueRow(stationId: string, value: VariableValue, reportedAt: Da
   };
 }
 
+const isInt32 = (number: number | undefined): number is number => number !== undefined && (number | 0) === number;
+
+/** Whether the address has numbers that an EVSE and a connector can have; what else a station sends is left out. */
+export function isStorable({ evseId = 0, connectorId = 0 }: VariableValue): boolean {
+  return isInt32(evseId) && isInt32(connectorId);
+}
+
 /** The row of a reported attribute. */
 export function reportRow(stationId: string, reported: ReportedVariable, reportedAt: Date): ReportRow {
   const { characteristics } = reported;
+  const maxElements = characteristics?.maxElements;
   return {
     ...valueRow(stationId, reported, reportedAt),
     mutability: reported.mutability ?? null,
@@ -138,7 +146,7 @@ export function reportRow(stationId: string, reported: ReportedVariable, reporte
     unit: characteristics?.unit ?? null,
     min_limit: characteristics?.minLimit ?? null,
     max_limit: characteristics?.maxLimit ?? null,
-    max_elements: characteristics?.maxElements ?? null,
+    max_elements: isInt32(maxElements) ? maxElements : null,
     values_list: characteristics?.valuesList ?? null,
     supports_monitoring: characteristics?.supportsMonitoring ?? null,
   };
