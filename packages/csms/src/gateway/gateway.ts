@@ -19,7 +19,7 @@ import { createSoapEndpoint } from "./soap-endpoint.ts";
 import { StationAuthentication } from "./station-authentication.ts";
 import { StationListeners, type StationListenOptions } from "./station-listeners.ts";
 import type { StationCalls, StationMessageRoutes } from "./station-messages.ts";
-import { deletePresence, forgetConnections, lastSeenOf, rememberedAddresses } from "./station-presence.ts";
+import { deletePresence, forgetConnections, rememberedAddresses } from "./station-presence.ts";
 import { StationRouter } from "./station-router.ts";
 import { RegisteredRoutes } from "./station-routes.ts";
 import { StationSessions } from "./station-sessions.ts";
@@ -52,8 +52,6 @@ export interface Gateway {
   readonly commands: CommandRegistry;
   /** Routes below `/api/v1`. */
   readonly api: FastifyPluginAsyncTypebox;
-  /** When stations were last heard of, for those that are not connected. */
-  lastSeen(stationIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
   /** Removes what the gateway keeps of a station in the unit that removes the station; returns what to do after the commit. */
   removeStation(stationId: string, unit: WriteUnit): () => void;
   /** Reads settings, and the addresses of OCPP-S stations. Call it after `stations` is loaded and before {@link listen}. */
@@ -133,10 +131,6 @@ class StationGateway implements Gateway {
       // It may be called at once; whether it still listens there shows when it is.
       if (connected) this.#soap.connectionTo(stationId, version as SoapVersion);
     }
-  }
-
-  lastSeen(stationIds: readonly string[]): Promise<ReadonlyMap<string, Date>> {
-    return lastSeenOf(this.#deps.database, stationIds);
   }
 
   removeStation(stationId: string, unit: WriteUnit): () => void {

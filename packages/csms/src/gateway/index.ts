@@ -6,3 +6,4 @@ export { messageLogTable } from "./message-log/message-log.ts";
 export { migrations } from "./migrations.ts";
 export { ListenError, type StationListenOptions, type StationTls } from "./station-listeners.ts";
 export * from "./station-messages.ts";
+export { readLastSeen } from "./station-presence.ts";
