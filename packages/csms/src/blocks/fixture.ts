@@ -10,6 +10,7 @@ import type { Clock } from "../clock.ts";
 import { connectDatabase } from "../database/connection.ts";
 import { createGroupCommit, type GroupCommitter } from "../database/group-commit.ts";
 import { migrateDatabase } from "../database/migrate.ts";
+import type { GroupCommit } from "../database/write-unit.ts";
 import type { DomainEvent } from "../events/domain-event.ts";
 import type { EventInsertRow, EventSink, ReservedEvents } from "../events/event-sink.ts";
 import { StationCommands } from "../gateway/command-registry.ts";
@@ -153,7 +154,7 @@ export class TestGateway {
   readonly commands: StationCommands;
   readonly #clock: Clock;
 
-  constructor(clock: Clock, groupCommit: GroupCommitter) {
+  constructor(clock: Clock, groupCommit: GroupCommit) {
     this.#clock = clock;
     this.stations = new TestStations(clock);
     this.commands = new StationCommands({ calls: this.stations, groupCommit, clock, log: silentLog });
