@@ -177,7 +177,7 @@ export class TestGateway {
       remoteAddress: "127.0.0.1",
     };
     const response = await handler(payload as never, context);
-    const wrong = entry?.validateResponse(response);
+    const wrong = entry?.kind === "CALL" ? entry.validateResponse(response) : undefined;
     if (wrong !== undefined) throw new Error(`${action} response: ${describeViolation(wrong)}`);
     return response;
   }
