@@ -19,7 +19,7 @@ export const RoleSchema = Type.Union(
 export const KeyName = Type.String({
   minLength: 1,
   maxLength: 100,
-  pattern: "^[^\\u0000-\\u001f\\ud800-\\udfff]*$",
+  pattern: "^[^\\u0000-\\u001f]*$",
   description: "Who or what uses the key",
 });
 
