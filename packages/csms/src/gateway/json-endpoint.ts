@@ -1,44 +1,6 @@
-import {
-  type EndpointObserver,
-  type Handshake,
-  type HandshakeDecision,
-  JsonCsms,
-  type OcppVersion,
-  type ToleranceHook,
-} from "@polyphase/ocpp";
-import type { Clock } from "../clock.ts";
-import { certificateSubject } from "./certificate-subject.ts";
-import type { KnownStation, SecurityProfile } from "./known-stations.ts";
-import type { AuthenticationDecision, StationAuthentication } from "./station-authentication.ts";
-import type { StationRouter } from "./station-router.ts";
-import type { StationSessions } from "./station-sessions.ts";
-
-/** What was found out in the handshake, for the session that it opens. */
-export interface SessionProof {
-  readonly securityProfile: SecurityProfile;
-  /** Set when the serial number of the BootNotification must equal it. */
-  readonly certificateCommonName?: string | undefined;
-}
-
-/** What both endpoints work with. */
-export interface EndpointDeps {
-  readonly authentication: StationAuthentication;
-  readonly sessions: StationSessions;
-  readonly router: StationRouter;
-  readonly tolerance: ToleranceHook;
-  readonly observer: EndpointObserver;
-  readonly clock: Clock;
-  /** Told of every refused station. */
-  refused(identity: string, remoteAddress: string, refusal: Extract<AuthenticationDecision, { accept: false }>): void;
-  /** A station was accepted with a higher profile than it must use (A05). */
-  upgraded(station: KnownStation, securityProfile: SecurityProfile): void;
-  /** Version for a station that offers no subprotocol; undefined refuses it. */
-  versionWithoutSubprotocol(station: KnownStation): OcppVersion | undefined;
-  /** Milliseconds between pings where a station must not get the usual ones. */
-  pingIntervalMs?(station: KnownStation): number | undefined;
-  /** Called for each connection that was made without a subprotocol. */
-  withoutSubprotocol(stationId: string, version: OcppVersion): void;
-}
+import { type Handshake, type HandshakeDecision, JsonCsms } from "@polyphase/ocpp";
+import { type EndpointDeps, proofOf, type SessionProof, sessionProof } from "./endpoint.ts";
+import type { AuthenticationDecision } from "./station-authentication.ts";
 
 /** The WebSocket endpoint `/ocpp/{stationId}` of every version. */
 export function createJsonEndpoint(deps: EndpointDeps, limits: JsonEndpointLimits = {}): JsonCsms {
@@ -74,16 +36,7 @@ export interface JsonEndpointLimits {
 }
 
 function authenticate(deps: EndpointDeps, handshake: Handshake): HandshakeDecision | Promise<HandshakeDecision> {
-  const { identity, remoteAddress, secure, authorization, clientCertificate, signal } = handshake;
-  const verified = handshake.clientCertificateVerified ? clientCertificate : undefined;
-  const decision = deps.authentication.decide({
-    identity,
-    remoteAddress,
-    secure,
-    authorization,
-    certificateSubject: verified === undefined ? undefined : certificateSubject(verified),
-    signal,
-  });
+  const decision = deps.authentication.decide({ ...proofOf(handshake), signal: handshake.signal });
   const answer = (made: AuthenticationDecision) => handshakeDecision(deps, handshake, made);
   return decision instanceof Promise ? decision.then(answer) : answer(decision);
 }
@@ -97,13 +50,12 @@ function handshakeDecision(
     deps.refused(handshake.identity, handshake.remoteAddress, decision);
     return { accept: false, status: decision.status, reason: decision.reason, headers: refusalHeaders(decision) };
   }
-  const { station, securityProfile } = decision;
-  if (securityProfile > station.securityProfile) deps.upgraded(station, securityProfile);
+  const { station } = decision;
   const versionWithoutSubprotocol = deps.versionWithoutSubprotocol(station);
   const pingIntervalMs = deps.pingIntervalMs?.(station);
   return {
     accept: true,
-    context: { securityProfile, certificateCommonName: decision.certificateCommonName } satisfies SessionProof,
+    context: sessionProof(deps, decision),
     ...(versionWithoutSubprotocol === undefined ? {} : { versionWithoutSubprotocol }),
     ...(pingIntervalMs === undefined ? {} : { pingIntervalMs }),
   };

@@ -1,12 +1,5 @@
-import {
-  type SoapConnection,
-  type SoapCredentials,
-  SoapCsms,
-  type SoapDecision,
-  type SoapVersion,
-} from "@polyphase/ocpp";
-import { certificateSubject } from "./certificate-subject.ts";
-import type { EndpointDeps, SessionProof } from "./json-endpoint.ts";
+import { type SoapCredentials, SoapCsms, type SoapDecision } from "@polyphase/ocpp";
+import { type EndpointDeps, proofOf, type SessionProof, sessionProof } from "./endpoint.ts";
 import type { AuthenticationDecision } from "./station-authentication.ts";
 
 /** Further needs of the SOAP endpoint. */
@@ -26,8 +19,6 @@ export interface SoapEndpointOptions {
  */
 export function createSoapEndpoint(deps: EndpointDeps, options: SoapEndpointOptions): SoapCsms {
   const { sessions, router } = deps;
-  // What the request proved that opens a session; `onConnect` follows its authentication without another in between.
-  const proofs = new Map<string, SessionProof>();
   const soap = new SoapCsms({
     path: "/ocpp/soap",
     clock: deps.clock,
@@ -39,11 +30,11 @@ export function createSoapEndpoint(deps: EndpointDeps, options: SoapEndpointOpti
     acceptAddress: ({ address, remoteAddress }) => mayBeCalled(address.hostname, remoteAddress),
     async authenticate(credentials) {
       const decision = await deps.authentication.decide(proofOf(credentials));
-      return soapDecision(deps, credentials, decision, proofs);
+      return soapDecision(deps, credentials, decision);
     },
-    onConnect(connection: SoapConnection<SoapVersion, "CSMS">) {
-      const proof = proofs.get(connection.identity) ?? { securityProfile: 0 };
-      proofs.delete(connection.identity);
+    onConnect(connection, accepted) {
+      // Without a request, at an address remembered over a restart, nothing was proven yet.
+      const proof = (accepted.context ?? { securityProfile: 0 }) as SessionProof;
       const crossed = sessions.opened(connection, proof);
       void crossed?.close({ reason: "the station sent a request by SOAP" });
     },
@@ -54,32 +45,16 @@ export function createSoapEndpoint(deps: EndpointDeps, options: SoapEndpointOpti
   return soap;
 }
 
-function proofOf(credentials: SoapCredentials) {
-  const { identity, remoteAddress, secure, authorization, clientCertificate } = credentials;
-  return {
-    identity,
-    remoteAddress,
-    secure,
-    authorization,
-    certificateSubject: clientCertificate === undefined ? undefined : certificateSubject(clientCertificate),
-  };
-}
-
 function soapDecision(
   deps: EndpointDeps,
   { identity, remoteAddress }: SoapCredentials,
   decision: AuthenticationDecision,
-  proofs: Map<string, SessionProof>,
 ): SoapDecision {
   if (!decision.accept) {
     deps.refused(identity, remoteAddress, decision);
     return { accept: false, status: decision.status, reason: decision.reason };
   }
-  const { station, securityProfile, certificateCommonName } = decision;
-  if (securityProfile > station.securityProfile) deps.upgraded(station, securityProfile);
-  if (deps.sessions.find(identity)?.transport !== "OCPP-S")
-    proofs.set(identity, { securityProfile, certificateCommonName });
-  return { accept: true };
+  return { accept: true, context: sessionProof(deps, decision) };
 }
 
 /**

@@ -1,0 +1,143 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { CredentialThrottle } from "./credential-throttle.ts";
+import { MemoryCredentials, MemoryStations } from "./fixture.ts";
+import { StationAuthentication, type StationProof } from "./station-authentication.ts";
+
+const password = Buffer.from("correct horse battery");
+const authorization = { username: Buffer.from("CP1"), password };
+const wrong = { username: Buffer.from("CP1"), password: Buffer.from("wrong") };
+const certificateSubject = { commonName: "SN-1", organization: "Operator" };
+
+let stations: MemoryStations;
+let credentials: MemoryCredentials;
+let now: number;
+let authentication: StationAuthentication;
+
+beforeEach(() => {
+  stations = new MemoryStations();
+  credentials = new MemoryCredentials();
+  credentials.passwords.set("CP1", password);
+  now = 0;
+  const throttle = new CredentialThrottle({ now: () => new Date(now) });
+  authentication = new StationAuthentication({ stations, credentials, throttle, operatorName: "Operator" });
+});
+
+/** The profile by which the station was accepted, or the status that refused it. */
+async function decide(proof: Partial<StationProof> = {}): Promise<string> {
+  const decision = await authentication.decide({
+    identity: "CP1",
+    remoteAddress: "192.0.2.1",
+    secure: false,
+    ...proof,
+  });
+  return decision.accept ? `profile ${decision.securityProfile}` : `${decision.status} ${decision.cause}`;
+}
+
+describe("security profiles", () => {
+  it.each([
+    [0, {}, "profile 0"],
+    [0, { authorization: wrong }, "profile 0"],
+    [1, {}, "401 credentials"],
+    [1, { authorization }, "profile 1"],
+    [1, { authorization: wrong }, "401 credentials"],
+    [1, { authorization: { username: Buffer.from("CP2"), password } }, "401 credentials"],
+    [1, { authorization, secure: true }, "profile 2"],
+    [2, { authorization }, "403 insecure"],
+    [2, { authorization, secure: true }, "profile 2"],
+    [2, { secure: true }, "401 credentials"],
+    [2, { secure: true, certificateSubject }, "profile 3"],
+    [3, { secure: true, certificateSubject }, "profile 3"],
+    [3, { secure: true, authorization }, "401 certificate"],
+    [3, { certificateSubject }, "403 insecure"],
+    [3, { secure: true, certificateSubject: { ...certificateSubject, commonName: "SN-2" } }, "401 certificate"],
+    [3, { secure: true, certificateSubject: { ...certificateSubject, organization: "Somebody" } }, "401 certificate"],
+  ] as const)("profile %i with %j: %s", async (securityProfile, proof, outcome) => {
+    stations.put("CP1", { securityProfile, serialNumber: "SN-1" });
+    expect(await decide(proof)).toBe(outcome);
+  });
+
+  it("A00.FR.405: a certificate names the identity, the serial number, or what an operator configured instead", async () => {
+    stations.put("CP1", { securityProfile: 3 });
+    expect(await decide({ secure: true, certificateSubject })).toBe("401 certificate");
+    const named = { ...certificateSubject, commonName: "CP1" };
+    expect(await decide({ secure: true, certificateSubject: named })).toBe("profile 3");
+    credentials.certificateCommonName = () => "SN-1";
+    expect(await decide({ secure: true, certificateSubject })).toBe("profile 3");
+    expect(await decide({ secure: true, certificateSubject: named })).toBe("401 certificate");
+  });
+});
+
+describe("identities", () => {
+  it.each(["", ".", "..", "a/b", "a\\b", "a\nb", "a\u0000b", "a\u200bb", "a\u202eb", " a", "x".repeat(129)])(
+    "refuses %j",
+    async (identity) => {
+      stations.policy = "accept";
+      expect(await decide({ identity })).toBe("404 identity");
+      expect(stations.records.size).toBe(0);
+    },
+  );
+
+  it.each(["CP1", "DE*ABC*E123", "station:1", "Ladesäule 7", "x".repeat(128)])("takes %j", async (identity) => {
+    expect(await decide({ identity })).toBe("profile 0");
+  });
+});
+
+describe("throttling", () => {
+  it("does not lock the honest station out: its verified password passes, other addresses are not slowed down", async () => {
+    stations.put("CP1", { securityProfile: 1 });
+    for (let attempt = 0; attempt < 6; attempt += 1) await decide({ authorization: wrong });
+    expect(await decide({ authorization: wrong })).toBe("429 throttled");
+    expect(await decide({ authorization, remoteAddress: "192.0.2.2" })).toBe("profile 1");
+    credentials.isVerified = ((_id: string, given: Buffer) => given.equals(password) || undefined) as never;
+    expect(await decide({ authorization })).toBe("profile 1");
+    expect(await decide({ authorization: wrong })).toBe("429 throttled");
+    now += 60_000;
+    expect(await decide({ authorization: wrong })).toBe("401 credentials");
+  });
+
+  it("slows down an address that tries many identities", async () => {
+    stations.policy = "reject";
+    for (let attempt = 0; attempt < 300; attempt += 1) {
+      expect(await decide({ identity: `X${attempt}` })).toBe("404 unknown");
+    }
+    expect(await decide({ identity: "X300" })).toBe("429 throttled");
+  });
+});
+
+describe("overload", () => {
+  it("verifies few passwords at once, and sends stations away when too many wait", async () => {
+    stations.put("CP1", { securityProfile: 1 });
+    let running = 0;
+    let most = 0;
+    const release: Array<() => void> = [];
+    credentials.verifyPassword = async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise<void>((resolve) => release.push(resolve));
+      running -= 1;
+      return true;
+    };
+    const throttle = new CredentialThrottle({ now: () => new Date(now) });
+    const admission = { concurrent: 2, queued: 3 };
+    authentication = new StationAuthentication({ stations, credentials, throttle, admission });
+    const given = new AbortController();
+    const decisions = Array.from({ length: 6 }, (_, index) =>
+      decide({ authorization, ...(index === 4 ? { signal: given.signal } : {}) }),
+    );
+    given.abort(new Error("hung up"));
+    while (release.length > 0) {
+      release.shift()?.();
+      // Lets the next in the queue begin.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await Promise.all(decisions)).toEqual([
+      "profile 1",
+      "profile 1",
+      "profile 1",
+      "profile 1",
+      "503 unavailable",
+      "503 overloaded",
+    ]);
+    expect(most).toBe(2);
+  });
+});
