@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { ScaledClock } from "./clock.ts";
 import { seededRandom } from "./random.ts";
 import { SimulatedStation, type SimulatedStationOptions } from "./simulated-station.ts";
@@ -60,6 +61,8 @@ export class Fleet {
   ): Promise<void> {
     const waiting = [...this.stations.entries()];
     const signal = AbortSignal.any([this.#stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+    // Every station that is waiting listens; that is no leak.
+    setMaxListeners(0, signal);
     const worker = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const [index, station] = next;
