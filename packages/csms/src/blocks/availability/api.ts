@@ -48,7 +48,7 @@ export function availabilityRoutes(
   database: Kysely<unknown>,
   isStation: (stationId: string) => boolean,
 ): FastifyPluginAsyncTypebox {
-  const tags = ["Availability"];
+  const tags = ["stations"];
   const check = (stationId: string) => {
     if (!isStation(stationId)) throw notFound("station", stationId);
   };

@@ -113,7 +113,7 @@ const ListQuery = Type.Object({
 /** Routes of stations: list, read, register, change, approve, reject, delete. */
 export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
   const { service, directory, followUp, calls } = options;
-  const tags = ["Stations"];
+  const tags = ["stations"];
 
   async function present(stations: readonly Station[]): Promise<Static<typeof StationSchema>[]> {
     const offline = stations.filter(({ stationId }) => calls()?.session(stationId) === undefined);

@@ -39,7 +39,7 @@ export class BootAdmission {
   }
 
   enter(): BootTurn {
-    if (this.#running >= this.#limits.concurrent) return { retryS: this.#retryS() };
+    if (this.#running >= this.#limits.concurrent) return { retryS: this.retryS() };
     this.#running += 1;
     let ended = false;
     return {
@@ -51,7 +51,8 @@ export class BootAdmission {
     };
   }
 
-  #retryS(): number {
+  /** Seconds after which one more station that is put off may ask again. */
+  retryS(): number {
     const now = this.#now();
     this.#plannedUntil = Math.max(this.#plannedUntil, now) + 1000 / this.#limits.returningPerS;
     const spreadMs = this.#plannedUntil - now;

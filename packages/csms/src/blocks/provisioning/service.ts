@@ -1,7 +1,7 @@
 import type { OcppVersion } from "@polyphase/ocpp";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
-import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
+import { DatabaseUnavailableError, type GroupCommit, type WriteUnit } from "../../database/write-unit.ts";
 import type { KnownStation, KnownStations, RegistrationStatus, SecurityProfile } from "../../gateway/known-stations.ts";
 import { BootAdmission, withJitter } from "./boot-admission.ts";
 import { SerialTasks } from "./serial-tasks.ts";
@@ -117,18 +117,24 @@ export class ProvisioningService implements KnownStations {
 
   /** Answers a BootNotification (B01 to B03; 1.6 §4.2). */
   async boot(stationId: string, version: OcppVersion, facts: BootFacts, reason: string): Promise<BootAnswer> {
-    const { directory, clock } = this.#options;
     const turn = this.#admission.enter();
-    if (!("end" in turn)) {
-      // Without a word to the database: it is what this protects.
-      directory.defer(stationId, true);
-      return { status: "Pending", currentTime: clock.now(), intervalS: turn.retryS };
-    }
+    // Without a word to the database: it is what this protects.
+    if (!("end" in turn)) return this.#putOff(stationId, turn.retryS);
     try {
       return await this.#boot(stationId, version, facts, reason);
+    } catch (error) {
+      // An error would leave it to the station when it asks again, and all would ask at once.
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      this.#options.log.warn({ stationId, err: error }, "a boot was put off: the database takes no writes");
+      return this.#putOff(stationId, this.#admission.retryS());
     } finally {
       turn.end();
     }
+  }
+
+  #putOff(stationId: string, intervalS: number): BootAnswer {
+    this.#options.directory.defer(stationId, true);
+    return { status: "Pending", currentTime: this.#options.clock.now(), intervalS };
   }
 
   async #boot(stationId: string, version: OcppVersion, facts: BootFacts, reason: string): Promise<BootAnswer> {

@@ -64,7 +64,7 @@ export function variableRoutes(database: Kysely<unknown>, directory: StationDire
       "/stations/:stationId/variables",
       {
         schema: {
-          tags: ["Variables"],
+          tags: ["stations"],
           summary: "List the variables of a station",
           description:
             "As the station told them after its last boot and since; configuration keys of OCPP 1.x are variables. " +
