@@ -5,6 +5,8 @@ import type { StationSessions } from "./station-sessions.ts";
 /** What the gateway counts. Labels are few and never an identity. */
 export class GatewayMetrics {
   readonly #messages: Counter<"version" | "direction" | "kind">;
+  /** Looking a counter up by its labels costs more than counting. */
+  readonly #messageCounters = new Map<string, Counter.Internal>();
   readonly #refusedHandshakes: Counter<"cause">;
   readonly #tolerated: Counter<"rule" | "version">;
   readonly #violations: Counter<"version" | "direction">;
@@ -52,7 +54,13 @@ export class GatewayMetrics {
   }
 
   message(version: string, direction: string, kind: string): void {
-    this.#messages.inc({ version, direction, kind });
+    const key = version + direction + kind;
+    let counter = this.#messageCounters.get(key);
+    if (counter === undefined) {
+      counter = this.#messages.labels({ version, direction, kind });
+      this.#messageCounters.set(key, counter);
+    }
+    counter.inc();
   }
 
   handshakeRefused(cause: string): void {

@@ -1,8 +1,10 @@
 import type { WireMessage } from "@polyphase/ocpp";
-import { type Kysely, sql } from "kysely";
+import { CompiledQuery, type Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { PartitionedTable } from "../../database/partitions.ts";
+import { planWrites, StatementCompiler } from "../../database/write-plan.ts";
+import type { WriteStatement } from "../../database/write-unit.ts";
 import { redact } from "./redaction.ts";
 
 /** The table of the message log as partition maintenance knows it. Default retention: 7 days. */
@@ -40,6 +42,7 @@ export class MessageLog {
   readonly #options: MessageLogOptions;
   readonly #maxWaitingLength: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #compiler = new StatementCompiler();
   #waiting: WaitingMessage[] = [];
   #waitingLength = 0;
   #dropped = 0;
@@ -83,7 +86,10 @@ export class MessageLog {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.slice(0, maxRowsPerStatement);
       try {
-        await insertMessages(this.#options.database, batch);
+        const rows = batch.map((waiting) => this.#compiler.row(insertMessages, rowOf(waiting)));
+        for (const { text, values } of planWrites(rows)) {
+          await this.#options.database.executeQuery(CompiledQuery.raw(text, [...values]));
+        }
       } catch (error) {
         this.#options.log.warn({ err: error, waiting: this.#waiting.length }, "the message log was not written");
         return;
@@ -101,24 +107,53 @@ export class MessageLog {
   }
 }
 
-async function insertMessages(database: Kysely<unknown>, batch: readonly WaitingMessage[]): Promise<void> {
-  const column = <T>(read: (message: WireMessage) => T): T[] => batch.map(({ message }) => read(message));
-  const recordedAt = batch.map(({ atMs }) => new Date(atMs).toISOString());
-  // The order of the rows is the order of their ids: what came first is listed first.
-  await sql`
+interface MessageRow {
+  readonly recorded_at: Date;
+  readonly station_id: string;
+  readonly version: string;
+  readonly transport: string;
+  readonly direction: string;
+  readonly kind: string;
+  readonly action: string;
+  readonly message_id: string;
+  readonly error_code: string | null;
+  readonly text: string;
+}
+
+// The rows of a statement get their ids in their order: what came first is listed first.
+const insertMessages: WriteStatement<MessageRow> = {
+  name: "station-message-insert",
+  order: 0,
+  columns: {
+    recorded_at: "timestamptz",
+    station_id: "text",
+    version: "text",
+    transport: "text",
+    direction: "text",
+    kind: "text",
+    action: "text",
+    message_id: "text",
+    error_code: "text",
+    text: "text",
+  },
+  sql: (rows) => `
     insert into station_message
       (recorded_at, station_id, version, transport, direction, kind, action, message_id, error_code, text)
     select recorded_at, station_id, version, transport, direction, kind, action, message_id, error_code, text
-    from unnest(
-      ${recordedAt}::timestamptz[], ${column(({ identity }) => storable(identity))}::text[],
-      ${column(({ version }) => version)}::text[], ${column(({ transport }) => transport)}::text[],
-      ${column(({ direction }) => direction)}::text[], ${column(({ kind }) => kind)}::text[],
-      ${column(({ action }) => storable(action))}::text[], ${column(({ messageId }) => storable(messageId))}::text[],
-      ${column(({ errorCode }) => errorCode ?? null)}::text[],
-      ${column(({ action, text }) => textOf(action, text))}::text[]
-    ) with ordinality as given
-      (recorded_at, station_id, version, transport, direction, kind, action, message_id, error_code, text, position)
-    order by position`.execute(database);
+    from ${rows}`,
+};
+
+function rowOf({ atMs, message }: WaitingMessage): MessageRow {
+  const { identity, version, transport, direction, kind, action, messageId, errorCode, text } = message;
+  return {
+    recorded_at: new Date(atMs),
+    station_id: storable(identity),
+    ...{ version, transport, direction, kind },
+    action: storable(action),
+    message_id: storable(messageId),
+    error_code: errorCode === undefined ? null : storable(errorCode),
+    text: textOf(action, text),
+  };
 }
 
 /** PostgreSQL has no NUL in texts; the replacement character stands for it. */
