@@ -1,0 +1,153 @@
+import { readFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import { type Clock, systemClock } from "./clock.ts";
+import { compose, migrations, type Parts, partitionedTables } from "./compose.ts";
+import type { Config } from "./config.ts";
+import { migrateDatabase } from "./database/migrate.ts";
+import { startPartitionMaintenance } from "./database/partitions.ts";
+import { keepEvents } from "./events/index.ts";
+import type { StationTls } from "./gateway/index.ts";
+import { openStorage } from "./storage.ts";
+
+/** The CSMS cannot start, for a reason that the operator can mend; the message says which. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** A CSMS that serves. */
+export interface Csms {
+  /** Base address of API, documentation and status page. */
+  readonly httpUrl: string;
+  readonly httpPort: number;
+  /** Port for stations without TLS. */
+  readonly ocppPort: number;
+  /** Port for stations with TLS, when certificates are configured. */
+  readonly ocppTlsPort?: number;
+  /** The one-time link that creates the first administrator, where there is none. */
+  readonly setupUrl?: string;
+  readonly parts: Parts;
+  /**
+   * Stops in order: no new stations and requests, answers that are under way go out, stations are closed with 1001,
+   * what waits is written, the embedded database is stopped. May be called more than once.
+   */
+  close(): Promise<void>;
+}
+
+/** How {@link startCsms} starts. */
+export interface StartOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /** Version of the product, as the API tells it. */
+  readonly version: string;
+  /** The machine's clock when absent. */
+  readonly clock?: Clock;
+}
+
+async function readPem(files: readonly string[]): Promise<string[]> {
+  return await Promise.all(
+    files.map((file) =>
+      readFile(file, "utf8").catch((error: Error) => {
+        throw new StartError(`the certificate file cannot be read: ${error.message}`, { cause: error });
+      }),
+    ),
+  );
+}
+
+async function stationTls(config: Config): Promise<StationTls | undefined> {
+  const { tlsCertificates, tlsKeys, tlsClientAuthorities, ocppTlsPort } = config;
+  if (tlsCertificates === undefined || tlsKeys === undefined) return undefined;
+  const keys = await readPem(tlsKeys);
+  const certificates = (await readPem(tlsCertificates)).map((certificate, index) => ({
+    certificate,
+    privateKey: keys[index] ?? "",
+  }));
+  return {
+    port: ocppTlsPort,
+    certificates,
+    clientAuthorities: tlsClientAuthorities === undefined ? undefined : await readPem(tlsClientAuthorities),
+  };
+}
+
+function hostInUrl(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+async function listenHttp(parts: Parts, { host, httpPort }: Config): Promise<number> {
+  try {
+    await parts.server.listen({ host, port: httpPort });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    const why = "another process uses the port; end it or choose another one with POLYPHASE_HTTP_PORT";
+    throw new StartError(`cannot listen for HTTP on ${host}:${httpPort}: ${why}`, { cause: error });
+  }
+  return (parts.server.server.address() as AddressInfo).port;
+}
+
+/**
+ * Starts a CSMS: database, migrations, memory, listeners. What was started is stopped again when a later step fails.
+ *
+ * @throws StartError, ListenError, DatabaseConnectionError, EmbeddedDatabaseError, DatabaseTooNewError, MigrationError
+ *
+ * @example
+ * ```ts
+ * const csms = await startCsms({ config: loadConfig(process.env), log: createLog(), version: "1.0.0" });
+ * console.log(csms.httpUrl);
+ * await csms.close();
+ * ```
+ */
+export async function startCsms(options: StartOptions): Promise<Csms> {
+  const { config, log, version, clock = systemClock } = options;
+  const undo: (() => unknown)[] = [];
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    for (const step of undo.reverse()) {
+      try {
+        await step();
+      } catch (error) {
+        log.error({ err: error }, "a step of the stop failed; the others go on");
+      }
+    }
+  };
+  try {
+    const tls = await stationTls(config);
+    const storage = await openStorage({ ...config, poolSize: config.databasePoolSize, log });
+    undo.push(() => storage.close());
+    const { kysely } = storage.database;
+    const done = await migrateDatabase(kysely, migrations);
+    if (done.length > 0) log.info({ migrations: done }, "database migrated");
+    const tables = partitionedTables(config);
+    const maintenance = await startPartitionMaintenance({ database: kysely, tables, clock, log });
+    undo.push(() => maintenance.close());
+
+    const parts = await compose({ config, database: storage.database, clock, log, version });
+    undo.push(() => parts.close());
+    await parts.load();
+    const { eventRetentionDays: retentionDays } = config;
+    if (Number.isFinite(retentionDays)) undo.push(keepEvents({ store: parts.eventStore, clock, log, retentionDays }));
+
+    undo.push(() => parts.server.close());
+    const httpPort = await listenHttp(parts, config);
+    undo.push(() => parts.gateway.close({ graceMs: config.shutdownGraceS * 1_000 }));
+    const ocpp = await parts.gateway.listen({ host: config.host, port: config.ocppPort, tls });
+
+    const httpUrl = `http://${hostInUrl(config.host)}:${httpPort}`;
+    const setupUrl = config.adminToken === undefined ? parts.access.firstAdministrator.open(httpUrl) : undefined;
+    return {
+      httpUrl,
+      httpPort,
+      ocppPort: ocpp.port,
+      ...(ocpp.tlsPort === undefined ? {} : { ocppTlsPort: ocpp.tlsPort }),
+      ...(setupUrl === undefined ? {} : { setupUrl }),
+      parts,
+      close() {
+        closing ??= close();
+        return closing;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
