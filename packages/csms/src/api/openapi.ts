@@ -7,10 +7,21 @@ import { defaultRole } from "./roles.ts";
 /** Path of the OpenAPI document. */
 export const OPENAPI_PATH = "/api/openapi.json";
 
-/** Serves the OpenAPI 3.1 document and its page. Call before routes are added: it completes their schemas. */
+/**
+ * Serves the OpenAPI 3.1 document and its page. Call before routes are added: it completes their schemas.
+ * Two routes with one operation id are a programming error; adding the second throws.
+ */
 export async function registerOpenApi(server: FastifyInstance, version: string): Promise<void> {
   server.addSchema(ProblemSchema);
-  server.addHook("onRoute", completeSchema);
+  const operationIds = new Set<string>();
+  server.addHook("onRoute", (route) => {
+    const schema = completeSchema(route);
+    route.schema = schema;
+    if (schema.hide === true || schema.operationId === undefined) return;
+    if (operationIds.has(schema.operationId))
+      throw new TypeError(`two routes have the operation id ${schema.operationId}`);
+    operationIds.add(schema.operationId);
+  });
   await server.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -38,24 +49,20 @@ export async function registerOpenApi(server: FastifyInstance, version: string):
 type OperationSchema = FastifySchema & { hide?: boolean };
 
 /** Gives a documented route what all have: an operation id, a tag, the security scheme and the problem responses. */
-function completeSchema(route: RouteOptions): void {
+function completeSchema(route: RouteOptions): OperationSchema {
   const schema: OperationSchema | undefined = route.schema;
-  if (schema === undefined || schema.hide === true) {
-    route.schema = { ...schema, hide: true } as OperationSchema;
-    return;
-  }
+  if (schema === undefined || schema.hide === true) return { ...schema, hide: true };
   const method = Array.isArray(route.method) ? (route.method[0] ?? "GET") : route.method;
   const role = route.config?.role ?? defaultRole(method);
-  const isHead = method === "HEAD";
-  route.schema = {
+  return {
     operationId: operationIdOf(method, route.url),
     tags: [tagOf(route.url)],
     security: role === "anyone" ? [] : [{ bearer: [] }],
     ...schema,
     description: describeRole(schema.description, role),
     response: { ...problemResponses(), ...(schema.response as object | undefined) },
-    ...(isHead ? { hide: true } : {}),
-  } as OperationSchema;
+    ...(method === "HEAD" ? { hide: true } : {}),
+  };
 }
 
 function problemResponses(): Record<string, unknown> {

@@ -360,3 +360,13 @@ describe("pages and probes", () => {
     );
   });
 });
+
+describe("programming errors", () => {
+  it("two routes with one operation id do not start", async () => {
+    const twice: FastifyPluginAsyncTypebox = async (app) => {
+      app.get("/other", { schema: { operationId: "putLamp" } }, () => ({}));
+    };
+    await expect(start({ plugins: [lamps, twice] })).rejects.toThrow("two routes have the operation id putLamp");
+    server = undefined;
+  });
+});

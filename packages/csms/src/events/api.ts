@@ -73,6 +73,8 @@ export function eventRoutes(options: EventRoutesOptions): FastifyPluginAsyncType
     app.get(
       "/events",
       {
+        // A stream has no length and no end for HEAD to tell of.
+        exposeHeadRoute: false,
         schema: {
           operationId: "getEvents",
           tags: ["events"],
