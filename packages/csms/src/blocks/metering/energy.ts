@@ -73,21 +73,26 @@ const MEASURANDS: Readonly<Record<string, readonly [EnergyFlow, EnergySample["ki
   "Energy.Active.Export.Interval": ["export", "interval"],
 };
 
-/** Watt-hours as integer thousandths; finer parts are rounded to the nearest. */
-export function toMilliWh(energyWh: number): number {
-  return Math.round(energyWh * 1000);
+/** No register counts further; beyond it thousandths would no longer be exact. */
+const MAX_REGISTER_WH = 1e12;
+
+/** Watt-hours as integer thousandths, finer parts rounded to the nearest; nothing when no register can show it. */
+export function toMilliWh(energyWh: number): number | undefined {
+  return energyWh >= 0 && energyWh <= MAX_REGISTER_WH ? Math.round(energyWh * 1000) : undefined;
 }
 
-/** The energy values among sampled values; others, unreadable and negative ones are left out. */
+/** The energy values among sampled values; others, unreadable, negative and impossibly large ones are left out. */
 export function energySamplesOf(values: readonly MeterValue[]): EnergySample[] {
   const found: EnergySample[] = [];
   for (const { atMs, samples } of values) {
     for (const sample of samples) {
       const kind = MEASURANDS[sample.measurand];
-      if (kind === undefined || sample.unit !== "Wh" || sample.value === undefined || sample.value < 0) continue;
+      if (kind === undefined || sample.unit !== "Wh" || sample.value === undefined) continue;
+      const milliWh = toMilliWh(sample.value);
+      if (milliWh === undefined) continue;
       found.push({
         atMs,
-        milliWh: toMilliWh(sample.value),
+        milliWh,
         flow: kind[0],
         kind: kind[1],
         context: sample.context,

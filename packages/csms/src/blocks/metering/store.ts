@@ -38,16 +38,14 @@ type Columns = {
 
 type Tables = { meter_value: Columns };
 
-type Row = {
-  readonly [Column in keyof Columns]: Column extends "evse_id" | "connector_id" ? number | null : string | null;
-};
+type Row = Omit<Columns, "samples"> & { readonly samples: string };
 
 const columns = {
   station_id: "text",
   sampled_at: "timestamptz",
   key: "text",
-  evse_id: "integer",
-  connector_id: "integer",
+  evse_id: "bigint",
+  connector_id: "bigint",
   transaction_id: "uuid",
   samples: "jsonb",
   received_at: "timestamptz",
@@ -81,13 +79,13 @@ export function meterValuePartitions(retentionDays: number): PartitionedTable {
 export function meterValueRow(origin: MeterValueOrigin, value: MeterValue, key: string): Row {
   return {
     station_id: origin.stationId,
-    sampled_at: new Date(value.atMs).toISOString(),
+    sampled_at: new Date(value.atMs),
     key,
     evse_id: origin.evseId ?? null,
     connector_id: origin.connectorId ?? null,
     transaction_id: origin.transaction ?? null,
     samples: samplesToJson(value.samples),
-    received_at: origin.receivedAt.toISOString(),
+    received_at: origin.receivedAt,
   };
 }
 

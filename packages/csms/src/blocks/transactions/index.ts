@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit } from "../../database/write-unit.ts";
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
-import type { Authorizer, OpenTransactions } from "../authorization/index.ts";
+import type { Authorization, OpenTransactions } from "../authorization/index.ts";
 import type { Metering } from "../metering/index.ts";
 import { transactionRoutes } from "./api.ts";
 import { registerFamily1 } from "./ocpp1.ts";
@@ -22,7 +22,11 @@ export type { Transaction, TransactionStatus } from "./transaction.ts";
 export interface TransactionsDependencies {
   readonly database: Kysely<unknown>;
   readonly groupCommit: GroupCommit;
-  readonly authorizer: Authorizer;
+  /** Is told of the open transactions, which its rule about concurrent ones needs. */
+  readonly authorization: Pick<
+    Authorization,
+    "authorize" | "remoteStartFor" | "remoteStartAnswered" | "countOpenTransactionsOf"
+  >;
   readonly metering: Metering;
   readonly clock: Clock;
   readonly log: Logger;
@@ -46,18 +50,20 @@ export interface Transactions extends OpenTransactions {
 
 /** Makes the block. */
 export function createTransactions(dependencies: TransactionsDependencies): Transactions {
-  const { database, groupCommit, authorizer, metering, clock, log } = dependencies;
+  const { database, groupCommit, authorization, metering, clock, log } = dependencies;
   const store = new TransactionStore(database);
   const service = new TransactionService({
     groupCommit,
     store,
     metering,
-    authorizer,
+    authorizer: authorization,
+    remoteStarts: authorization,
     numbers: new TransactionNumbers(() => store.reserveNumbers()),
     clock,
     log,
     newId: dependencies.newId ?? uuidV7(clock),
   });
+  authorization.countOpenTransactionsOf(service);
   return {
     load: () => service.load(),
     registerRoutes(routes) {

@@ -28,7 +28,7 @@ const REASONS: Readonly<Record<Ocpp16.Reason, readonly [StoppedReason, Trigger]>
 export function registerFamily1(routes: StationMessageRoutes, service: TransactionService): void {
   routes.on1("StartTransaction", async (request, { stationId, receivedAt }) => {
     const { transactionId, verdict } = await service.start(stationId, {
-      connectorId: request.connectorId,
+      connectorId: connectorOf(request.connectorId),
       idTag: request.idTag,
       atMs: stationTime(request.timestamp) ?? receivedAt.getTime(),
       meterStartWh: request.meterStart,
@@ -59,7 +59,7 @@ export function registerFamily1(routes: StationMessageRoutes, service: Transacti
   routes.on1("MeterValues", async (request, { stationId, receivedAt }) => {
     const meterValues = meterValuesOf1(request.meterValue, receivedAt.getTime());
     await service.measure1(stationId, {
-      evseId: request.connectorId,
+      evseId: connectorOf(request.connectorId),
       transactionId: request.transactionId,
       triggerReason: triggerOfValues(meterValues),
       meterValues,
@@ -67,4 +67,9 @@ export function registerFamily1(routes: StationMessageRoutes, service: Transacti
     });
     return {};
   });
+}
+
+/** The schema sets no limit; a number that is no connector's stands for the station. */
+function connectorOf(connectorId: number): number {
+  return Number.isSafeInteger(connectorId) && connectorId > 0 ? connectorId : 0;
 }

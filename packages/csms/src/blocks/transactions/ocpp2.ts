@@ -36,7 +36,7 @@ export function eventOf2(request: Ocpp21.TransactionEventRequest, receivedAt: Da
     triggerReason: request.triggerReason,
     atMs,
     receivedAt,
-    seqNo: request.seqNo,
+    ...(isWhole(request.seqNo) ? { seqNo: request.seqNo } : {}),
     key: String(request.seqNo),
     offline: request.offline ?? false,
     facts: factsOf2(request),
@@ -48,13 +48,13 @@ function factsOf2(request: Ocpp21.TransactionEventRequest): EventFacts {
   const { evse, idToken, transactionInfo: transaction, reservationId, numberOfPhasesUsed, cableMaxCurrent } = request;
   const facts: { -readonly [Fact in keyof EventFacts]: EventFacts[Fact] } = {};
   if (evse !== undefined) {
-    facts.evseId = evse.id;
-    if (evse.connectorId !== undefined) facts.connectorId = evse.connectorId;
+    if (isWhole(evse.id)) facts.evseId = evse.id;
+    if (isWhole(evse.connectorId)) facts.connectorId = evse.connectorId;
   }
   if (idToken !== undefined) facts.idToken = { idToken: idToken.idToken, type: idToken.type };
   if (transaction.chargingState !== undefined) facts.chargingState = transaction.chargingState;
   if (transaction.stoppedReason !== undefined) facts.stoppedReason = transaction.stoppedReason;
-  if (transaction.remoteStartId !== undefined) facts.remoteStartId = transaction.remoteStartId;
+  if (isWhole(transaction.remoteStartId)) facts.remoteStartId = transaction.remoteStartId;
   if (transaction.timeSpentCharging !== undefined) facts.timeSpentChargingS = transaction.timeSpentCharging;
   if (transaction.operationMode !== undefined) facts.operationMode = transaction.operationMode;
   if (transaction.tariffId !== undefined) facts.tariffId = transaction.tariffId;
@@ -81,4 +81,9 @@ function detailsOf2(request: Ocpp21.TransactionEventRequest): Record<string, unk
   if (transactionInfo.customData !== undefined) details["transactionInfo.customData"] = transactionInfo.customData;
   for (const _ in details) return details;
   return undefined;
+}
+
+/** Schemas set no limit to integers; what no column can hold exactly is not told on. */
+function isWhole(value: number | undefined): value is number {
+  return Number.isSafeInteger(value);
 }

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
 import type { TransactionFacts } from "../../events/domain-event.ts";
-import type { Authorizer, OpenTransactions } from "../authorization/index.ts";
+import type { Authorizer, OpenTransactions, RemoteStartRecord } from "../authorization/index.ts";
 import type { Metering, MeterValue } from "../metering/index.ts";
 import { contentKey } from "../metering/index.ts";
 import { HotTransactions } from "./hot-transactions.ts";
@@ -31,6 +31,7 @@ export interface TransactionServiceParts {
   readonly store: TransactionStore;
   readonly metering: Pick<Metering, "store" | "read">;
   readonly authorizer: Authorizer;
+  readonly remoteStarts: RemoteStartRecord;
   readonly numbers: TransactionNumbers;
   readonly clock: Clock;
   readonly log: Logger;
@@ -182,10 +183,12 @@ export class TransactionService implements OpenTransactions {
   /** Takes a StartTransaction. The same message gets the same id again, however often it comes. */
   async start(stationId: string, start: Start1): Promise<{ transactionId: number; verdict: Verdict }> {
     const { connectorId, idTag, atMs, meterStartWh, receivedAt } = start;
+    const { remoteStarts } = this.#parts;
+    const asked = remoteStarts.remoteStartFor(stationId, idTag, connectorId);
     let originKey = `start:${connectorId}:${idTag.toLowerCase()}:${atMs}:${meterStartWh}`;
     const event = (): TransactionEvent => ({
       eventType: "Started",
-      triggerReason: "Authorized",
+      triggerReason: asked === undefined ? "Authorized" : "RemoteStart",
       atMs,
       receivedAt,
       key: "started",
@@ -195,6 +198,7 @@ export class TransactionService implements OpenTransactions {
         connectorId: 1,
         idToken: { idToken: idTag },
         meterStartWh,
+        ...(asked === undefined ? {} : { remoteStartId: asked.remoteStartId }),
         ...(start.reservationId === undefined ? {} : { reservationId: start.reservationId }),
       },
       meterValues: [],
@@ -221,6 +225,7 @@ export class TransactionService implements OpenTransactions {
       const identity = { stationId, transactionId: String(number), generation: 1, originKey };
       if (this.#hot.byOrigin(stationId, originKey) !== undefined) continue;
       const verdict = await this.#begin(identity, event());
+      if (asked !== undefined) remoteStarts.remoteStartAnswered(asked);
       return { transactionId: number, verdict: verdict ?? INVALID };
     }
   }

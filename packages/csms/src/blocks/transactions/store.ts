@@ -49,13 +49,11 @@ type EventColumns = {
 
 type Tables = { charging_transaction: TransactionColumns; transaction_event: EventColumns };
 
-/** A row as a statement takes it: times and JSON as text. */
+/** A row as a statement takes it: JSON as text. */
 type Written<Columns> = {
-  readonly [Column in keyof Columns]: Columns[Column] extends string | number | boolean | null
+  readonly [Column in keyof Columns]: Columns[Column] extends string | number | boolean | Date | null
     ? Columns[Column]
-    : null extends Columns[Column]
-      ? string | null
-      : string;
+    : string;
 };
 
 const progressColumns = {
@@ -74,10 +72,10 @@ const transactionColumns = {
   generation: "integer",
   origin_key: "text",
   status: "text",
-  evse_id: "integer",
-  connector_id: "integer",
+  evse_id: "bigint",
+  connector_id: "bigint",
   id_token: "text",
-  remote_start_id: "integer",
+  remote_start_id: "bigint",
   first_at: "timestamptz",
   started_at: "timestamptz",
   ended_at: "timestamptz",
@@ -89,7 +87,7 @@ const transactionColumns = {
 const eventColumns = {
   transaction: "uuid",
   key: "text",
-  seq_no: "integer",
+  seq_no: "bigint",
   event_type: "text",
   trigger_reason: "text",
   occurred_at: "timestamptz",
@@ -150,18 +148,14 @@ export const insertEvent: WriteStatement<Written<EventColumns>> = {
     `insert into transaction_event (${names(eventColumns)}) select ${names(eventColumns)} from ${rows} on conflict do nothing`,
 };
 
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
 /** The row for {@link saveProgress}. */
 export function progressRow(transaction: Transaction, now: Date): ProgressRow {
   const { imported, exported } = transaction;
   const energy: StoredEnergy = exported === undefined ? { imported } : { imported, exported };
   return {
     id: transaction.identity.id,
-    updated_at: now.toISOString(),
-    last_at: timeText(transaction.lastAtMs),
+    updated_at: now,
+    last_at: new Date(transaction.lastAtMs),
     imported_milliwatt_hours: imported.milliWh ?? null,
     exported_milliwatt_hours: exported?.milliWh ?? null,
     energy: JSON.stringify(energy),
@@ -183,10 +177,10 @@ export function transactionRow(transaction: Transaction, now: Date): Transaction
     connector_id: transaction.connectorId ?? null,
     id_token: state.token?.value.idToken ?? null,
     remote_start_id: state.earliest.remoteStartId?.value ?? null,
-    first_at: timeText(state.firstAtMs),
-    started_at: state.started === undefined ? null : timeText(state.started.value.atMs),
-    ended_at: state.ended === undefined ? null : timeText(state.ended.value.atMs),
-    received_at: now.toISOString(),
+    first_at: new Date(state.firstAtMs),
+    started_at: state.started === undefined ? null : new Date(state.started.value.atMs),
+    ended_at: state.ended === undefined ? null : new Date(state.ended.value.atMs),
+    received_at: now,
     state: JSON.stringify(state),
   };
 }
@@ -199,8 +193,8 @@ export function eventRow(transaction: string, event: TransactionEvent): Written<
     seq_no: event.seqNo ?? null,
     event_type: event.eventType,
     trigger_reason: event.triggerReason,
-    occurred_at: timeText(event.atMs),
-    received_at: event.receivedAt.toISOString(),
+    occurred_at: new Date(event.atMs),
+    received_at: event.receivedAt,
     offline: event.offline,
     facts: JSON.stringify(event.facts),
   };

@@ -306,14 +306,14 @@ export class Transaction {
     const { state } = this;
     const startedAtMs = state.started?.value.atMs;
     const endedAtMs = state.ended?.value.atMs ?? state.supersededAtMs;
-    const meterStartWh = state.earliest.meterStartWh?.value;
-    const meterStopWh = state.ended?.value.meterStopWh;
+    const meterStartMilliWh = milliWhOf(state.earliest.meterStartWh?.value);
+    const meterStopMilliWh = milliWhOf(state.ended?.value.meterStopWh);
     return {
       ended: this.status !== "Open",
       ...(startedAtMs === undefined ? {} : { startedAtMs }),
       ...(endedAtMs === undefined ? {} : { endedAtMs }),
-      ...(meterStartWh === undefined ? {} : { meterStartMilliWh: toMilliWh(meterStartWh) }),
-      ...(meterStopWh === undefined ? {} : { meterStopMilliWh: toMilliWh(meterStopWh) }),
+      ...(meterStartMilliWh === undefined ? {} : { meterStartMilliWh }),
+      ...(meterStopMilliWh === undefined ? {} : { meterStopMilliWh }),
     };
   }
 
@@ -350,6 +350,10 @@ export class Transaction {
     // Of two starts the earlier is right, of two ends as well: what comes after an end does not belong to it.
     if (known === undefined || isEdgeBefore(order, edge, known)) state[field] = { order, value: edge };
   }
+}
+
+function milliWhOf(energyWh: number | undefined): number | undefined {
+  return energyWh === undefined ? undefined : toMilliWh(energyWh);
 }
 
 function isEdgeBefore(order: number, edge: EdgeFacts, known: Told<EdgeFacts>): boolean {
