@@ -17,7 +17,17 @@ export class CounterpartCsms {
   readonly received: Received[] = [];
   /** Answers in place of the usual ones, by action. May throw OcppError. */
   readonly answers = new Map<string, Answer>();
-  readonly #json = new JsonCsms({});
+  /** Passwords that stations presented at their WebSocket handshakes, oldest first. */
+  readonly passwords: (Buffer | undefined)[] = [];
+  readonly #json = new JsonCsms({
+    authenticate: ({ authorization }) => {
+      this.passwords.push(authorization?.password);
+      return { accept: true };
+    },
+    onConnect: (connection) => {
+      this.#connection = connection;
+    },
+  });
   readonly #soap = new SoapCsms({});
   readonly #server: Server = createServer();
   readonly #waiters: { readonly wanted: (received: Received) => boolean; readonly resolve: (r: Received) => void }[] =
