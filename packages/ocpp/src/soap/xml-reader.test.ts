@@ -89,7 +89,33 @@ describe("readXml", () => {
     ["a processing instruction", "<a><?php x?></a>"],
     ["a style sheet", '<?xml-stylesheet href="x"?><a/>'],
   ])("refuses %s, which SOAP 1.2 forbids", (_what, text) => {
-    expect(() => readXml(text)).toThrow(/SOAP forbids|no root element/);
+    expect(() => readXml(text)).toThrow(/SOAP forbids|located doctype declaration/);
+  });
+
+  it("reads a document that declares XML 1.1 by the rules of XML 1.0", () => {
+    expect(readXml('<?xml version="1.1"?><a>b</a>').text).toBe("b");
+    expect(() => readXml('<?xml version="1.1"?><a>&#1;</a>')).toThrow(XmlSyntaxError);
+  });
+
+  it("tells where it stopped, and quotes no more than the beginning of a long name", () => {
+    expect(() => readXml("\n<a></b>")).toThrow(expect.objectContaining({ offset: 8 }));
+    try {
+      readXml(`<a></${"b".repeat(100_000)}>`);
+      expect.unreachable();
+    } catch (error) {
+      expect((error as Error).message.length).toBeLessThan(250);
+    }
+  });
+
+  it("stops at the attribute that is one too many", () => {
+    const attributes = Array.from({ length: 100_000 }, (_, index) => ` x${index}=""`).join("");
+    try {
+      readXml(`<a${attributes}/>`);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({ name: "XmlSyntaxError", message: expect.stringContaining("too many attributes") });
+      expect((error as XmlSyntaxError).offset).toBeLessThan(1000);
+    }
   });
 
   it("bounds depth, attributes and namespace declarations", () => {
