@@ -44,6 +44,23 @@ export const numberForText: ToleranceRule = {
     ),
 };
 
+/** DataTransfer's data as an object: 1.6 wants text, and vendors mean JSON in it. */
+export const objectForText: ToleranceRule = {
+  name: "object-for-text",
+  description: "Objects and lists in the data of a DataTransfer of 1.x are taken as their JSON text",
+  isDefault: true,
+  payload: (deviation) =>
+    repaired(
+      deviation,
+      walk(deviation, {
+        enter: ({ value, schema, property }) => {
+          const isText = schema.type === "string" && deviation.action === "DataTransfer" && property === "data";
+          return isText && typeof value === "object" && value !== null ? JSON.stringify(value) : value;
+        },
+      }),
+    ),
+};
+
 /** Times without zone, with a short offset, or with a space. */
 export const timeFormat: ToleranceRule = {
   name: "time-format",

@@ -86,6 +86,14 @@ describe("payloads", () => {
     });
   });
 
+  it("object-for-text: takes the data of a DataTransfer as JSON text", () => {
+    expect(tolerate("1.6", "DataTransfer", { vendorId: "x", data: { a: [1, null] } })).toEqual({
+      rules: ["object-for-text"],
+      payload: { vendorId: "x", data: '{"a":[1,null]}' },
+      isAccepted: true,
+    });
+  });
+
   it.each([
     ["2024-05-01T10:11:12", "2024-05-01T10:11:12Z"],
     ["2024-05-01T10:11:12+02", "2024-05-01T10:11:12+02:00"],

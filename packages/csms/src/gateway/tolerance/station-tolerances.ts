@@ -2,7 +2,15 @@ import type { Deviation, OcppVersion, Tolerance, ToleranceHook } from "@polyphas
 import { enumSpelling, unknownValues } from "./enum-rules.ts";
 import { emptyValue, leadingComma, trailingNul } from "./frame-rules.ts";
 import type { ToleranceRule } from "./rule.ts";
-import { emptyLists, nullValues, numberForText, overLongTexts, timeFormat, unknownProperties } from "./shape-rules.ts";
+import {
+  emptyLists,
+  nullValues,
+  numberForText,
+  objectForText,
+  overLongTexts,
+  timeFormat,
+  unknownProperties,
+} from "./shape-rules.ts";
 
 /** A station that offers no subprotocol is taken for the version configured for it, or for 1.6. */
 export const missingSubprotocol: ToleranceRule = {
@@ -28,6 +36,7 @@ export const toleranceRules: readonly ToleranceRule[] = [
   nullValues,
   unknownProperties,
   numberForText,
+  objectForText,
   timeFormat,
   enumSpelling,
   unknownValues,
