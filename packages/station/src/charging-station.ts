@@ -43,6 +43,8 @@ export interface StationListener {
   transactionEvent(event: TransactionEvent): void;
   messageDiscarded(message: TransactionMessage, error: unknown): void;
   rebooted(reason: BootReason): void;
+  /** The way to the CSMS could not be opened again after a reboot. */
+  connectFailed(error: Error): void;
 }
 
 /** A password that the CSMS gave. */
@@ -294,7 +296,7 @@ export class ChargingStation {
     this.#rebootTimer = this.clock.setTimer(this.#options.rebootDurationMs, () => {
       this.#rebootTimer = undefined;
       this.#listener.rebooted(reason);
-      void this.#link.start();
+      this.#link.start().catch((error) => this.#listener.connectFailed(error));
     });
     this.#driver.halt();
     this.registration.restart(reason);

@@ -161,6 +161,7 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
         transactionEvent: (event) => this.emit(`transaction${event.eventType}`, event),
         messageDiscarded: (message, error) => this.emit("messageDiscarded", message, error),
         rebooted: (reason) => this.emit("rebooted", reason),
+        connectFailed: (error) => this.emit("connectFailed", error),
       },
       (engine) => this.#makeDriver(engine, identity, securityProfileOf(options)),
       (engine, driver) => this.#makeLink(engine, driver, options),
@@ -273,7 +274,10 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
   async start(options: { readonly untilRegistered?: boolean; readonly signal?: AbortSignal } = {}): Promise<void> {
     await this.#engine.start();
     if (options.untilRegistered === false || this.registrationStatus === "Accepted") return;
-    await once(this, "registered", options.signal === undefined ? {} : { signal: options.signal });
+    const { signal } = options;
+    await once(this, "registered", signal === undefined ? {} : { signal }).catch((error: unknown) => {
+      throw signal?.aborted === true ? signal.reason : error;
+    });
   }
 
   /** Switches the station off as a lost supply does; with storage, running transactions end at the next start. */
