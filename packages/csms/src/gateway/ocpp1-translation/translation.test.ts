@@ -1,7 +1,7 @@
 import { catalogue, type JsonSchema, type OcppVersion } from "@polyphase/ocpp";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { payloadsOf } from "../payloads.ts";
+import { payloadsOf } from "../payload-fixture.ts";
 import { NotTranslatableError, requestFrom16, requestTo16, responseFrom16, responseTo16 } from "./translation.ts";
 
 const olderVersions = ["1.2", "1.5"] as const;

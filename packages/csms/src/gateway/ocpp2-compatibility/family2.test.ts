@@ -1,7 +1,7 @@
 import { catalogue } from "@polyphase/ocpp";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { payloadsOf } from "../payloads.ts";
+import { payloadsOf } from "../payload-fixture.ts";
 import { requestTo21, responseFrom21 } from "./family2.ts";
 
 const sent = [...catalogue("2.0.1").values()].filter(({ from }) => from !== "CSMS");
