@@ -436,6 +436,20 @@ describe("a connection", () => {
     expect(bytesRead() - before).toBeLessThan(500);
   });
 
+  test.each([true, false])(
+    "answers of every length arrive whole, compression offered: %s",
+    async (perMessageDeflate) => {
+      const { csms, url } = await csmsOf();
+      csms.handle("2.0.1", "DataTransfer", ({ data }) => ({ status: "Accepted", data }));
+      const station = await connect(`${url}/CS1`, { protocols: ["ocpp2.0.1"], perMessageDeflate });
+      for (const length of [0, 50, 100, 126, 1_000, 65_400, 65_536, 300_000]) {
+        const data = "ä".repeat(length / 2);
+        const answer = await station.ask(2, "1", "DataTransfer", { vendorId: "v", data });
+        expect(answer).toEqual([3, "1", { status: "Accepted", data }]);
+      }
+    },
+  );
+
   test("offers no compression when told so", async () => {
     const { url } = await csmsOf({ compression: false });
     const station = await connect(`${url}/CS1`, { perMessageDeflate: true });

@@ -214,12 +214,13 @@ export class JsonCsms {
         return;
       }
       const remoteAddress = request.socket.remoteAddress ?? "";
-      this.#connected(webSocket, { identity, version, remoteAddress }, accepted, admission.pingIntervalMs);
+      this.#connected(webSocket, socket, { identity, version, remoteAddress }, accepted, admission.pingIntervalMs);
     });
   }
 
   #connected(
     socket: OcppSocket,
+    stream: Duplex,
     station: { identity: string; version: OcppVersion; remoteAddress: string },
     accepted: AcceptedHandshake,
     pingIntervalMs = this.#options.pingIntervalMs ?? 30_000,
@@ -229,7 +230,7 @@ export class JsonCsms {
     const previous = this.#connections.get(identity);
     this.#connections.set(identity, peer);
     this.#sockets.add(socket);
-    socket.carry(peer as unknown as RpcPeer, this.#settings.maxUnsentBytes);
+    socket.carry(peer as unknown as RpcPeer, this.#settings.maxUnsentBytes, stream);
     socket.once("close", () => this.#sockets.delete(socket));
     peer.onEnd((ending) => this.#ended(socket, peer, ending));
     this.#liveness.add(socket, pingIntervalMs, this.#random());

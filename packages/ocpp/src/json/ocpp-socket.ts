@@ -1,5 +1,7 @@
+import type { Duplex } from "node:stream";
 import { type RawData, WebSocket } from "ws";
 import type { RpcPeer } from "./rpc-peer.ts";
+import { textFrame } from "./text-frame.ts";
 import type { Transport } from "./transport.ts";
 
 const LONGEST_REASON_BYTES = 123;
@@ -29,10 +31,14 @@ export class OcppSocket extends WebSocket implements Transport, Pulse {
   pongDueMs = Number.POSITIVE_INFINITY;
   #isBlocked = false;
 
-  /** Delivers messages to the peer from here on. */
-  carry(peer: RpcPeer, maxUnsentBytes: number): void {
+  /** Set where frames may go straight to the socket: for a server, and without compression. */
+  #stream: Duplex | undefined;
+
+  /** Delivers messages to the peer from here on. `stream` is the socket below, where this is the server's end. */
+  carry(peer: RpcPeer, maxUnsentBytes: number, stream?: Duplex): void {
     this.peer = peer;
     this.maxUnsentBytes = maxUnsentBytes;
+    if (this.extensions === "") this.#stream = stream;
     this.on("message", onMessage);
     this.on("pong", onSignOfLife);
     this.on("ping", onSignOfLife);
@@ -42,7 +48,9 @@ export class OcppSocket extends WebSocket implements Transport, Pulse {
 
   sendText(text: string): void {
     if (this.bufferedAmount <= this.maxUnsentBytes) {
-      this.send(text);
+      // One buffer and one write, where `ws` makes two of each: a fifth of what a Heartbeat costs.
+      if (this.#stream === undefined) this.send(text);
+      else if (this.readyState === this.OPEN) this.#stream.write(textFrame(text));
       return;
     }
     if (!this.#isBlocked) {
