@@ -8,7 +8,7 @@ import {
   StationOfflineError,
   StationTimeoutError,
 } from "../gateway/station-messages.ts";
-import { fieldProblems } from "./field-problems.ts";
+import { fieldProblems, pointerTo } from "./field-problems.ts";
 import { invalid, ProblemError, type ProblemExtras } from "./problem.ts";
 import { type ProblemSlug, problemTypes } from "./problem-types.ts";
 
@@ -65,8 +65,11 @@ function fromPayload(error: ValidationError): ProblemError {
   if (error.direction === "response") {
     return known("station-answered-error", error, error.message, { code: error.code });
   }
-  const { path, rule } = error.violation;
-  return invalid([{ in: "body", field: path, rule, message: error.message }]);
+  const { path, rule, expected } = error.violation;
+  // Of a missing or unknown property the path is that of the object it should, or should not, be in.
+  const isNamed = rule === "required" || rule === "additionalProperties";
+  const field = isNamed ? pointerTo(path, expected) : path;
+  return invalid([{ in: "body", field, rule, message: error.message }]);
 }
 
 /** Conditions of PostgreSQL and of sockets that mean "not now" and not "wrong". */

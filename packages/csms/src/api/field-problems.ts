@@ -61,6 +61,11 @@ function namesOf(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((name) => typeof name === "string") : [];
 }
 
+/** JSON pointer to a property of what another pointer points to. */
+export function pointerTo(path: string, name: string): string {
+  return `${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
 function at(path: string, name: string, rule: string, message: string): Described {
-  return { field: `${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, rule, message };
+  return { field: pointerTo(path, name), rule, message };
 }

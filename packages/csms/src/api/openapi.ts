@@ -55,10 +55,10 @@ function completeSchema(route: RouteOptions): OperationSchema {
   const method = Array.isArray(route.method) ? (route.method[0] ?? "GET") : route.method;
   const role = route.config?.role ?? defaultRole(method);
   return {
-    operationId: operationIdOf(method, route.url),
-    tags: [tagOf(route.url)],
+    operationId: operationIdOf(method, route.url, isPaged(schema)),
     security: role === "anyone" ? [] : [{ bearer: [] }],
     ...schema,
+    tags: (schema.tags ?? [tagOf(route.url)]).map((tag) => tag.toLowerCase().replaceAll(" ", "-")),
     description: describeRole(schema.description, role),
     response: { ...problemResponses(), ...(schema.response as object | undefined) },
     ...(method === "HEAD" ? { hide: true } : {}),
@@ -78,10 +78,28 @@ function describeRole(description: string | undefined, role: string): string {
   return description === undefined ? needs : `${description}\n\n${needs}`;
 }
 
-/** `GET /api/v1/stations/:stationId/variables` becomes `getStationsByStationIdVariables`. */
-function operationIdOf(method: string, url: string): string {
-  const words = pathWords(url).map((word) => (word.startsWith(":") ? `By${capital(word.slice(1))}` : capital(word)));
-  return method.toLowerCase() + words.join("");
+/** Whether the route answers with a page of a list, as `PageOf` makes it. */
+function isPaged(schema: OperationSchema): boolean {
+  const { response } = schema as { response?: Record<string, { properties?: object } | undefined> };
+  const properties = response?.[200]?.properties;
+  return properties !== undefined && "nextCursor" in properties;
+}
+
+/**
+ * The operation id of a route that does not say its own: `GET /stations` becomes `listStations`,
+ * `GET /stations/:stationId` `getStation`, `POST /stations/:stationId/approve` `postStationApprove`.
+ */
+function operationIdOf(method: string, url: string, isList: boolean): string {
+  const parts = pathWords(url);
+  const words = parts.flatMap((part, index) => {
+    if (part.startsWith(":")) return [];
+    return [capital(parts[index + 1]?.startsWith(":") === true ? singular(part) : part)];
+  });
+  return (isList ? "list" : method.toLowerCase()) + words.join("");
+}
+
+function singular(word: string): string {
+  return word.replace(/ies$/, "y").replace(/s$/, "");
 }
 
 function tagOf(url: string): string {

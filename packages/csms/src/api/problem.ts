@@ -75,16 +75,16 @@ export function invalid(errors: readonly FieldProblem[]): ProblemError {
   return new ProblemError(400, "validation", "The request is not valid", detail, { errors });
 }
 
-/** The problem document itself. */
+/** The problem document itself. Extras cannot replace the members of RFC 9457. */
 export function problemDocument(problem: ProblemError, requestId: string): Record<string, unknown> {
-  return {
-    ...problem.extras,
+  const members = {
     type: `${PROBLEM_PATH}/${problem.type}`,
     title: problem.title,
     status: problem.status,
     ...(problem.detail === undefined ? {} : { detail: problem.detail }),
     requestId,
   };
+  return { ...members, ...problem.extras, ...members };
 }
 
 /** Schema of the problem document, named `Problem` in the OpenAPI document. */

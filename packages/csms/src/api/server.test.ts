@@ -205,10 +205,15 @@ describe("problem documents", () => {
   });
 
   it("names the field of a payload that breaks an OCPP schema", async () => {
-    thrown = new ValidationError("2.1", "Reset", "request", { path: "/type", rule: "required" } as never);
+    thrown = new ValidationError("2.1", "Reset", "request", {
+      path: "/statusInfo",
+      rule: "required",
+      expected: "reasonCode",
+      kind: "object",
+    });
     const response = await (await start()).inject({ url: "/api/v1/lamps/throw", headers: as("viewer-key") });
     expect(response.statusCode).toBe(400);
-    expect(response.json().errors).toMatchObject([{ in: "body", field: "/type", rule: "required" }]);
+    expect(response.json().errors).toMatchObject([{ in: "body", field: "/statusInfo/reasonCode", rule: "required" }]);
   });
 
   it("explains every problem type under its address", async () => {
@@ -279,7 +284,15 @@ describe("paging", () => {
 
 describe("the OpenAPI document", () => {
   it("describes each route with operation id, role, security and problems", async () => {
-    const document = (await (await start()).inject({ url: "/api/openapi.json" })).json();
+    const bells: FastifyPluginAsyncTypebox = async (app) => {
+      app.post("/bell-towers/:towerId/bells/:bellId/ring", { schema: { tags: ["Bell towers"] } }, () => ({}));
+      app.get("/bell-towers/:towerId/bells/:bellId", { schema: {} }, () => ({}));
+    };
+    const document = (await (await start({ plugins: [lamps, bells] })).inject({ url: "/api/openapi.json" })).json();
+    const ring = document.paths["/api/v1/bell-towers/{towerId}/bells/{bellId}/ring"].post;
+    expect(ring).toMatchObject({ operationId: "postBellTowerBellRing", tags: ["bell-towers"] });
+    const bell = document.paths["/api/v1/bell-towers/{towerId}/bells/{bellId}"].get;
+    expect(bell).toMatchObject({ operationId: "getBellTowerBell", tags: ["bell-towers"] });
     expect(document.openapi).toBe("3.1.0");
     expect(document.info.version).toBe("1.2.3");
     expect(document.components.securitySchemes.bearer).toMatchObject({ type: "http", scheme: "bearer" });
@@ -288,7 +301,7 @@ describe("the OpenAPI document", () => {
     expect(put).toMatchObject({ operationId: "putLamp", tags: ["lamps"], security: [{ bearer: [] }] });
     expect(put.description).toContain("operator");
     expect(put.responses["4XX"].content["application/problem+json"].schema.$ref).toBe("#/components/schemas/Problem");
-    expect(document.paths["/api/v1/lamps"].get.operationId).toBe("getLamps");
+    expect(document.paths["/api/v1/lamps"].get.operationId).toBe("listLamps");
     expect(document.paths["/api/v1/lamps"].head).toBeUndefined();
     expect(document.paths["/metrics"]).toBeUndefined();
   });
