@@ -21,7 +21,7 @@ import type { JournalStorage } from "./storage/journal-storage.ts";
 import { OfflineQueue, type TransactionMessage } from "./transactions/offline-queue.ts";
 import { Session } from "./transactions/session.ts";
 import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
-import type { Link } from "./transport/link.ts";
+import type { BackOff, Link } from "./transport/link.ts";
 
 /** What a station is like, apart from how it is reached. */
 export interface ChargingStationOptions {
@@ -34,6 +34,8 @@ export interface ChargingStationOptions {
   readonly synchronizeClock: boolean;
   readonly rebootDurationMs: number;
   readonly ledgerSize: number;
+  /** Real milliseconds to wait for a response; MessageTimeout when undefined. */
+  readonly callTimeoutMs: number | undefined;
   createTransactionId(): string;
 }
 
@@ -196,6 +198,16 @@ export class ChargingStation {
 
   get operative(): boolean {
     return this.availability.stationOperative;
+  }
+
+  /** Waits between attempts to connect, in real time (RetryBackOff…). */
+  get backOff(): BackOff {
+    const { retryBackOffWaitMinimumS, retryBackOffRandomRangeS, retryBackOffRepeatTimes } = this.settings;
+    return {
+      waitMinimumMs: retryBackOffWaitMinimumS * 1000,
+      randomRangeMs: retryBackOffRandomRangeS * 1000,
+      repeatTimes: retryBackOffRepeatTimes,
+    };
   }
 
   /** Whether the station may send messages on its own account: connected and accepted. */
@@ -364,7 +376,8 @@ export class ChargingStation {
     this.registration.messageSent();
     this.#outstanding++;
     try {
-      return await this.#link.call(action, payload);
+      const timeoutMs = this.#options.callTimeoutMs ?? this.settings.messageTimeoutS * 1000;
+      return await this.#link.call(action, payload, timeoutMs);
     } finally {
       this.#outstanding--;
       if (this.#outstanding === 0) setImmediate(() => this.#quiet());
@@ -389,6 +402,7 @@ export class ChargingStation {
     if (status !== "Accepted") return;
     for (const reported of this.#reported.values()) reported.told = undefined;
     this.#resume();
+    this.#driver.sendStartup().catch(() => {});
   }
 
   #resume(): void {
@@ -466,7 +480,7 @@ export class ChargingStation {
     if (session.authorization !== undefined) return this.#stopBy(session, token, session.authorization);
     if (!session.usable || !this.#mayStartLocally()) return "Refused";
     const standing = await this.authorization.decide(token);
-    if (standing.status !== "Accepted" || session.authorization !== undefined) return "Refused";
+    if (standing.status !== "Accepted" || session.authorization !== undefined || !session.usable) return "Refused";
     if (!this.reservations.allows(evseId, token, standing)) return "Refused";
     this.#authorize(session, token, standing.groupIdToken);
     return "Authorized";
@@ -568,6 +582,7 @@ export class ChargingStation {
   #settingChanged(name: keyof Settings): void {
     if (name === "heartbeatIntervalS") this.registration.intervalChanged();
     if (name === "webSocketPingIntervalS") this.#link.updatePingInterval(this.settings.webSocketPingIntervalS * 1000);
+    if (name.startsWith("retryBackOff")) this.#link.updateBackOff(this.backOff);
     if (name === "txUpdatedIntervalS" || name === "txEndedIntervalS") {
       for (const session of this.sessions) session.restartSampling();
     }

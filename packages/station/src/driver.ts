@@ -20,6 +20,8 @@ export interface Driver {
   sendStatus(session: Session): Promise<void>;
   /** Reports the station as a whole where the version can. */
   sendStationStatus(): Promise<void>;
+  /** Reports that the station has started, where the version has a word for it. */
+  sendStartup(): Promise<void>;
   /** Reports meter values outside transactions. */
   sendMeterValues(evseId: number, sample: MeterSample): Promise<void>;
   /** The messages that tell the CSMS of a transaction event; none when the version has no word for it. */

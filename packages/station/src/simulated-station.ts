@@ -15,7 +15,7 @@ import { Family1Driver, family1Settings } from "./ocpp1/family1-driver.ts";
 import { Family2Driver, family2Settings } from "./ocpp2/family2-driver.ts";
 import type { RegistrationStatus } from "./provisioning/registration.ts";
 import { seededRandom } from "./random.ts";
-import { FileJournalStorage, type JournalStorage, MemoryJournalStorage } from "./storage/journal-storage.ts";
+import { FileJournalStorage, type JournalStorage, noJournalStorage } from "./storage/journal-storage.ts";
 import type { LedgerEntry, TransactionMessage } from "./transactions/offline-queue.ts";
 import type { Session } from "./transactions/session.ts";
 import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
@@ -44,7 +44,7 @@ export interface SimulatedStationOptions {
   readonly timeScale?: number;
   /** Simulated time; shared by the stations of a fleet, or moved by hand in tests. */
   readonly clock?: Clock;
-  /** Directory for what survives a restart, one file per station; memory only when absent. */
+  /** Directory for what survives a restart, one file per station; nothing survives when absent. */
   readonly dataDir?: string;
   /** Where what survives a restart is kept, in place of `dataDir`. */
   readonly storage?: JournalStorage;
@@ -62,9 +62,9 @@ export interface SimulatedStationOptions {
   readonly synchronizeClock?: boolean;
   /** Simulated milliseconds that a reboot takes; 1,000 by default. */
   readonly rebootDurationMs?: number;
-  /** Real milliseconds to wait for a response; 30,000 by default. */
+  /** Real milliseconds to wait for a response, whatever MessageTimeout says; that (30 s) by default. */
   readonly callTimeoutMs?: number;
-  /** Waits between attempts to connect, in real time; 1 s and up to 1 s at random, doubled 5 times, by default. */
+  /** Waits between attempts to connect, in real time; by default those of RetryBackOff, which start at 1 s. */
   readonly backOff?: NonNullable<LinkOptions["backOff"]>;
   /** Where a SOAP station listens; a free port of the loopback interface by default. */
   readonly listen?: { readonly port: number; readonly host?: string };
@@ -110,8 +110,6 @@ export interface EvseView {
   /** The token that may charge now. */
   readonly authorizedToken: IdToken | undefined;
 }
-
-const DEFAULT_BACK_OFF = { waitMinimumMs: 1_000, randomRangeMs: 1_000, repeatTimes: 5 } as const;
 
 /**
  * A simulated charging station of any OCPP version: connects to a CSMS, boots, and charges vehicles as told by the
@@ -183,6 +181,7 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
       rebootDurationMs: options.rebootDurationMs ?? 1_000,
       ledgerSize: options.ledgerSize ?? 10_000,
       createTransactionId: randomUUID,
+      callTimeoutMs: options.callTimeoutMs,
     };
   }
 
@@ -213,17 +212,16 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
       connectFailed: (error) => this.emit("connectFailed", error),
     };
     const random = engine.random.fork("transport");
-    const { password, tls, callTimeoutMs, listen, publicUrl } = options;
+    const { password, tls, listen, publicUrl } = options;
     const link: LinkOptions = {
       url: options.csmsUrl,
       identity: this.id,
       version: this.version,
-      backOff: options.backOff ?? DEFAULT_BACK_OFF,
+      backOff: options.backOff ?? engine.backOff,
       pingIntervalMs: engine.settings.webSocketPingIntervalS * 1000,
       random: () => random.next(),
       ...(password === undefined ? {} : { password }),
       ...(tls === undefined ? {} : { tls }),
-      ...(callTimeoutMs === undefined ? {} : { callTimeoutMs }),
       ...(listen === undefined ? {} : { listen }),
       ...(publicUrl === undefined ? {} : { publicUrl }),
     };
@@ -406,7 +404,7 @@ function suppliesOf(evses: number | readonly Supply[] = 1): readonly Supply[] {
 
 function storageOf(options: SimulatedStationOptions): JournalStorage {
   const { dataDir, id, flush } = options;
-  if (dataDir === undefined) return new MemoryJournalStorage();
+  if (dataDir === undefined) return noJournalStorage;
   const file = join(dataDir, `${encodeURIComponent(id)}.jsonl`);
   return new FileJournalStorage(file, flush === undefined ? {} : { flush });
 }

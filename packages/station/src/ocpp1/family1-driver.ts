@@ -152,6 +152,10 @@ export class Family1Driver implements Driver {
     });
   }
 
+  async sendStartup(): Promise<void> {
+    // BootNotification has told it.
+  }
+
   async sendMeterValues(evseId: number, sample: MeterSample): Promise<void> {
     await this.call("MeterValues", { connectorId: evseId, meterValue: [meterValue(sample)] });
   }

@@ -161,6 +161,11 @@ export class Family2Driver implements Driver {
     // Family 2 reports connectors only.
   }
 
+  async sendStartup(): Promise<void> {
+    // A04: a start is a critical security event.
+    await this.call("SecurityEventNotification", { type: "StartupOfTheDevice", timestamp: this.now() });
+  }
+
   async sendMeterValues(evseId: number, sample: MeterSample): Promise<void> {
     await this.call("MeterValues", { evseId, meterValue: [meterValue(sample)] });
   }

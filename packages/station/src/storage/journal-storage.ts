@@ -11,7 +11,14 @@ export interface JournalStorage {
   replace(lines: readonly string[]): void;
 }
 
-/** Lines in memory: for tests that restart a station, and for stations without a data directory. */
+/** Keeps nothing: for stations whose memory ends with them. */
+export const noJournalStorage: JournalStorage = {
+  read: () => [],
+  append() {},
+  replace() {},
+};
+
+/** Lines in memory: for tests that restart a station. */
 export class MemoryJournalStorage implements JournalStorage {
   #lines: string[] = [];
 

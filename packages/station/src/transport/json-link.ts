@@ -1,5 +1,5 @@
 import { CallTimeoutError, JsonStation, NotConnectedError, OcppError, type StationConnection } from "@polyphase/ocpp";
-import type { Link, LinkListener, LinkOptions } from "./link.ts";
+import type { BackOff, Link, LinkListener, LinkOptions } from "./link.ts";
 
 /** A WebSocket to the CSMS (OCPP-J). */
 export class JsonLink implements Link {
@@ -10,11 +10,13 @@ export class JsonLink implements Link {
   #pingIntervalMs: number;
 
   #password: string | Buffer | undefined;
+  #backOff: BackOff | undefined;
 
   constructor(options: LinkOptions, listener: LinkListener) {
     this.#options = options;
     this.#listener = listener;
     this.#password = options.password;
+    this.#backOff = options.backOff;
     this.#pingIntervalMs = options.pingIntervalMs ?? 0;
   }
 
@@ -25,7 +27,8 @@ export class JsonLink implements Link {
   async start(): Promise<void> {
     if (this.#station !== undefined) return;
     const password = this.#password;
-    const { url, identity, version, tls, callTimeoutMs, backOff, random } = this.#options;
+    const { url, identity, version, tls, random } = this.#options;
+    const backOff = this.#backOff;
     const station: JsonStation = new JsonStation({
       url,
       identity,
@@ -38,7 +41,6 @@ export class JsonLink implements Link {
       onConnectFailed: (error) => this.#listener.connectFailed(error),
       ...(password === undefined ? {} : { password }),
       ...(tls === undefined ? {} : { tls }),
-      ...(callTimeoutMs === undefined ? {} : { callTimeoutMs }),
       ...(backOff === undefined ? {} : { backOff }),
     });
     station.handleOthers((payload, context) => this.#listener.answer(context.action, payload));
@@ -55,12 +57,12 @@ export class JsonLink implements Link {
     await station?.close({ graceMs: 1000 });
   }
 
-  async call(action: string, payload: unknown): Promise<unknown> {
+  async call(action: string, payload: unknown, timeoutMs: number): Promise<unknown> {
     const connection = this.#connection;
     if (connection === undefined) throw new NotConnectedError(action, false);
     try {
       // The signal keeps a waiting call from surviving into the next connection: the station decides what to resend.
-      return await connection.callUntyped(action, payload, { signal: connection.closed });
+      return await connection.callUntyped(action, payload, { timeoutMs, signal: connection.closed });
     } catch (error) {
       if (error instanceof OcppError || error instanceof CallTimeoutError || !connection.closed.aborted) throw error;
       throw error instanceof NotConnectedError ? error : new NotConnectedError(action, true, error);
@@ -70,6 +72,11 @@ export class JsonLink implements Link {
   updatePingInterval(pingIntervalMs: number): void {
     this.#pingIntervalMs = pingIntervalMs;
     this.#station?.updatePingInterval(pingIntervalMs);
+  }
+
+  updateBackOff(backOff: BackOff): void {
+    this.#backOff = backOff;
+    this.#station?.updateBackOff(backOff);
   }
 
   updatePassword(password: string | Buffer): void {

@@ -22,14 +22,20 @@ export interface LinkOptions {
   readonly password?: string | Buffer;
   /** TLS settings: trusted roots, own certificate. */
   readonly tls?: LinkTls;
-  readonly callTimeoutMs?: number;
-  readonly backOff?: { readonly waitMinimumMs: number; readonly randomRangeMs: number; readonly repeatTimes: number };
+  readonly backOff?: BackOff;
   readonly pingIntervalMs?: number;
   /** Where a station of OCPP-S listens; a free port of the loopback interface by default. */
   readonly listen?: { readonly port: number; readonly host?: string };
   /** Our address as the CSMS reaches it (OCPP-S). */
   readonly publicUrl?: string;
   random(): number;
+}
+
+/** Waits between attempts to connect: the first, its random part, and how often it is doubled. */
+export interface BackOff {
+  readonly waitMinimumMs: number;
+  readonly randomRangeMs: number;
+  readonly repeatTimes: number;
 }
 
 /** TLS settings in PEM. */
@@ -48,9 +54,10 @@ export interface Link {
   start(): Promise<void>;
   /** Lets go of the CSMS; {@link start} may follow. */
   stop(): Promise<void>;
-  /** Sends a request. @throws NotConnectedError, CallTimeoutError, PeerError, ValidationError, UnknownActionError */
-  call(action: string, payload: unknown): Promise<unknown>;
+  /** Sends a request and waits so long for the response. @throws NotConnectedError, CallTimeoutError, PeerError, ValidationError, UnknownActionError */
+  call(action: string, payload: unknown, timeoutMs: number): Promise<unknown>;
   updatePingInterval(pingIntervalMs: number): void;
+  updateBackOff(backOff: BackOff): void;
   /** Takes another password from the next {@link start} on. */
   updatePassword(password: string | Buffer): void;
 }

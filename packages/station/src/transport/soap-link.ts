@@ -26,7 +26,7 @@ export class SoapLink implements Link {
   async start(): Promise<void> {
     if (this.#station !== undefined) return;
     const password = this.#password;
-    const { url, identity, version, tls, callTimeoutMs, listen, publicUrl } = this.#options;
+    const { url, identity, version, tls, listen, publicUrl } = this.#options;
     const station = new SoapStation<SoapVersion>({
       url,
       identity,
@@ -35,7 +35,6 @@ export class SoapLink implements Link {
       observer: { message: (message) => this.#listener.message(message) },
       ...(password === undefined ? {} : { password }),
       ...(tls === undefined ? {} : { tls }),
-      ...(callTimeoutMs === undefined ? {} : { callTimeoutMs }),
       ...(publicUrl === undefined ? {} : { publicUrl }),
     });
     station.handleOthers((payload, context) => this.#listener.answer(context.action, payload));
@@ -56,11 +55,11 @@ export class SoapLink implements Link {
     await station?.close({ graceMs: 1000 });
   }
 
-  async call(action: string, payload: unknown): Promise<unknown> {
+  async call(action: string, payload: unknown, timeoutMs: number): Promise<unknown> {
     const station = this.#station;
     if (station === undefined) throw new NotConnectedError(action, false);
     try {
-      const response = await station.connection.callUntyped(action, payload);
+      const response = await station.connection.callUntyped(action, payload, { timeoutMs });
       this.#reached(station, true);
       return response;
     } catch (error) {
@@ -72,6 +71,10 @@ export class SoapLink implements Link {
 
   updatePingInterval(): void {
     // OCPP-S has no pings.
+  }
+
+  updateBackOff(): void {
+    // Nothing is kept connected.
   }
 
   updatePassword(password: string | Buffer): void {
