@@ -199,6 +199,8 @@ export async function summariseMeterValues(
       from meter_value, jsonb_array_elements(samples) sample
       where ${conditions(filter)} and ${ofMeasurand} and sample ? 'value'
     ) numbers
+    -- Beyond it lies nothing real, and an aggregate that overflows fails as a whole.
+    where abs(value) <= 1e15
     group by bucket, measurand, unit, location, phase
     order by bucket_start, measurand, location, phase nulls first, unit
     limit ${MAX_SUMMARIES}`.execute(database);

@@ -1,6 +1,6 @@
 import type { CallsFrom, RequestOf, ResponseOf } from "@polyphase/ocpp";
 import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
-import Fastify from "fastify";
+import Fastify, { type FastifyInstance } from "fastify";
 import { type Kysely, sql } from "kysely";
 import { pino } from "pino";
 import { connectDatabase, type Database } from "../../database/connection.ts";
@@ -68,6 +68,7 @@ export class TransactionBench {
   metering: Metering;
   transactions: Transactions;
   #routes = new RegisteredRoutes();
+  #server: Promise<FastifyInstance> | undefined;
 
   private constructor(
     testDatabase: TestDatabase,
@@ -112,6 +113,7 @@ export class TransactionBench {
   async restart(): Promise<void> {
     await this.transactions.close();
     this.#routes = new RegisteredRoutes();
+    this.#server = undefined;
     [this.authorization, this.metering, this.transactions] = this.#compose();
     await this.load();
   }
@@ -144,13 +146,9 @@ export class TransactionBench {
 
   /** Asks the HTTP API. */
   async api(method: "GET" | "PUT" | "DELETE", url: string, body?: object): Promise<{ status: number; body: Json }> {
-    const server = Fastify();
-    server.setErrorHandler((error: Error & { status?: number }, _request, reply) =>
-      reply.status(error.status ?? 500).send({ detail: error.message }),
-    );
-    for (const block of [this.authorization, this.transactions, this.metering]) await server.register(block.api);
+    this.#server ??= this.#startServer();
+    const server = await this.#server;
     const response = await server.inject(body === undefined ? { method, url } : { method, url, payload: body });
-    await server.close();
     return { status: response.statusCode, body: response.body === "" ? {} : response.json() };
   }
 
@@ -171,6 +169,15 @@ export class TransactionBench {
   async load(): Promise<void> {
     await this.authorization.load();
     await this.transactions.load();
+  }
+
+  async #startServer(): Promise<FastifyInstance> {
+    const server = Fastify();
+    server.setErrorHandler((error: Error & { status?: number; statusCode?: number }, _request, reply) =>
+      reply.status(error.status ?? error.statusCode ?? 500).send({ detail: error.message }),
+    );
+    for (const block of [this.authorization, this.transactions, this.metering]) await server.register(block.api);
+    return server;
   }
 
   #compose(): [Authorization, Metering, Transactions] {

@@ -8,8 +8,11 @@ export function isClockSet(atMs: number): boolean {
   return atMs >= CLOCK_IS_SET_AFTER_MS;
 }
 
-/** When a transaction began, as far as that can be compared with others: clocks that were not set do not count. */
-function comparableBegin(transaction: Transaction): number {
+/**
+ * When a transaction began, in milliseconds since 1970, as far as that can be compared with others: in place of a
+ * clock that was not set counts when we first heard of it.
+ */
+export function comparableBegin(transaction: Transaction): number {
   const { beganAtMs, state } = transaction;
   return isClockSet(beganAtMs) ? beganAtMs : state.heardAtMs;
 }
@@ -27,11 +30,6 @@ export function isSuperseded(transaction: Transaction, other: Transaction): bool
   const heard = transaction.state.heardAtMs - other.state.heardAtMs;
   if (heard !== 0) return heard < 0;
   return transaction.identity.id < other.identity.id;
-}
-
-/** The moment from which a transaction is over because another began, in milliseconds since 1970. */
-export function supersededFrom(successor: Transaction): number {
-  return comparableBegin(successor);
 }
 
 /** What a StopTransaction with an id that tells nothing says of itself. */

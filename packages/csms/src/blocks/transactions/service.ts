@@ -7,7 +7,7 @@ import type { Authorizer, OpenTransactions, RemoteStartRecord } from "../authori
 import type { Metering, MeterValue } from "../metering/index.ts";
 import { contentKey } from "../metering/index.ts";
 import { HotTransactions } from "./hot-transactions.ts";
-import { covers, isClockSet, isSuperseded, supersededFrom, transactionThatStopFits } from "./rules.ts";
+import { comparableBegin, covers, isClockSet, isSuperseded, transactionThatStopFits } from "./rules.ts";
 import {
   eventRow,
   insertEvent,
@@ -75,6 +75,9 @@ export interface MeterReport {
 
 /** Triggers of events that repeat while a transaction runs: they are stored, and published only when they tell more. */
 const PERIODIC: ReadonlySet<string> = new Set(["MeterValuePeriodic", "MeterValueClock"]);
+
+/** A transaction whose start is older than this when we hear of it may have been followed by others. */
+const LATE_MS = 60_000;
 
 /** Tokens in these events are presented to begin or go on, and count against the token's concurrent transactions. */
 function isToStart(event: TransactionEvent): boolean {
@@ -411,8 +414,9 @@ export class TransactionService implements OpenTransactions {
     );
     const { evseId } = transaction;
     if (isMore) this.#hot.refresh(transaction);
+    const isPlaced = evseId !== undefined && (isNew || evseId !== before.evseId || event.eventType === "Started");
     return stored.then(() => {
-      if (isMore && evseId !== undefined && transaction.status === "Open") this.#abandonOthers(transaction, evseId);
+      if (isPlaced) this.#settleEvse(transaction, evseId);
       return verdict;
     });
   }
@@ -486,28 +490,45 @@ export class TransactionService implements OpenTransactions {
     const { evseId, identity, state } = transaction;
     if (evseId === undefined || state.ended !== undefined || state.supersededAtMs !== undefined) return;
     for (const other of this.#hot.openOn(identity.stationId, evseId)) {
-      if (other !== transaction && isSuperseded(transaction, other)) state.supersededAtMs = supersededFrom(other);
+      if (other !== transaction && isSuperseded(transaction, other)) state.supersededAtMs = comparableBegin(other);
     }
   }
 
-  /** Abandons what an EVSE served before; nobody waits for it. */
-  #abandonOthers(successor: Transaction, evseId: number): void {
-    for (const other of this.#hot.openOn(successor.identity.stationId, evseId)) {
-      if (other === successor || !isSuperseded(other, successor)) continue;
-      const followUp = this.#abandon(other, successor).catch((error: unknown) => {
-        this.#parts.log.error({ err: error, transaction: other.identity.id }, "a transaction could not be abandoned");
-      });
-      this.#followUps.add(followUp);
-      void followUp.finally(() => this.#followUps.delete(followUp));
+  /** Abandons what an EVSE served before a transaction, and the transaction if the EVSE served another after it. */
+  #settleEvse(transaction: Transaction, evseId: number): void {
+    this.#abandonOthers(transaction, evseId);
+    const begin = comparableBegin(transaction);
+    // What is told late may be followed by transactions that are over already, which memory need not know.
+    const isLate = this.#parts.clock.now().getTime() - begin > LATE_MS;
+    if (isLate && transaction.status === "Open") this.#followUp(this.#abandonIfFollowed(transaction, evseId, begin));
+  }
+
+  #abandonOthers(transaction: Transaction, evseId: number): void {
+    const begin = comparableBegin(transaction);
+    for (const other of this.#hot.openOn(transaction.identity.stationId, evseId)) {
+      if (other !== transaction && isSuperseded(other, transaction)) this.#followUp(this.#abandon(other, begin));
     }
   }
 
-  async #abandon(transaction: Transaction, successor: Transaction): Promise<void> {
+  async #abandonIfFollowed(transaction: Transaction, evseId: number, beginMs: number): Promise<void> {
+    const nextMs = await this.#parts.store.nextBegin(transaction.identity.stationId, evseId, beginMs);
+    if (nextMs !== undefined) await this.#abandon(transaction, nextMs);
+  }
+
+  /** Does what no message waits for. */
+  #followUp(work: Promise<void>): void {
+    const done = work
+      .catch((error: unknown) => this.#parts.log.error({ err: error }, "a transaction could not be abandoned"))
+      .finally(() => this.#followUps.delete(done));
+    this.#followUps.add(done);
+  }
+
+  async #abandon(transaction: Transaction, fromMs: number): Promise<void> {
     while (transaction.busy !== undefined) await transaction.busy;
     if (!this.#hot.has(transaction) || transaction.status !== "Open") return;
-    const { stationId, transactionId, id } = transaction.identity;
-    this.#parts.log.warn({ stationId, transactionId }, "a transaction was abandoned: its EVSE serves another one");
-    transaction.state.supersededAtMs = supersededFrom(successor);
+    const { stationId, transactionId } = transaction.identity;
+    this.#parts.log.warn({ stationId, transactionId }, "a transaction was abandoned: its EVSE served a later one");
+    transaction.state.supersededAtMs = fromMs;
     const isCounted = transaction.measure([]);
     const stored = this.#holding(transaction, async () => {
       if (!isCounted) await this.#measureAll(transaction, []);
@@ -516,8 +537,8 @@ export class TransactionService implements OpenTransactions {
       unit.publish({
         type: "transaction.ended",
         stationId,
-        timestamp: new Date(supersededFrom(successor)),
-        data: { ...factsOf(transaction), id, stoppedReason: "Other" },
+        timestamp: new Date(fromMs),
+        data: { ...factsOf(transaction), stoppedReason: "Other" },
       });
       await unit.commit();
     });

@@ -277,6 +277,20 @@ export class TransactionStore {
     return row && this.#withSeqNos(row);
   }
 
+  /** When the first of the transactions began that an EVSE served after a moment, by their first events. */
+  async nextBegin(stationId: string, evseId: number, afterMs: number): Promise<number | undefined> {
+    const row = await this.#database
+      .selectFrom("charging_transaction")
+      .select("first_at")
+      .where("station_id", "=", stationId)
+      .where("first_at", ">", new Date(afterMs))
+      .where("evse_id", "=", evseId)
+      .orderBy("first_at")
+      .limit(1)
+      .executeTakeFirst();
+    return row?.first_at.getTime();
+  }
+
   /** All that run. */
   async open(): Promise<Transaction[]> {
     const rows = await this.#database

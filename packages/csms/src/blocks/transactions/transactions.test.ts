@@ -47,7 +47,7 @@ async function only(stationId: string): Promise<Json> {
 }
 
 async function detail(transaction: Json | undefined): Promise<Json> {
-  const { body } = await bench.api("GET", `/transactions/${String(transaction?.["id"])}`);
+  const { body } = await bench.api("GET", `/transactions/${String(transaction?.id)}`);
   return body;
 }
 
@@ -99,14 +99,14 @@ describe("a transaction of family 2", () => {
       imported: { method: "register", confidence: "high", notes: [] },
       missingSeqNos: [],
     });
-    const events = shown["events"] as Json[];
+    const events = shown.events as Json[];
     expect(events.map(({ eventType, seqNo }) => [eventType, seqNo])).toEqual([
       ["Started", 0],
       ["Updated", 1],
       ["Updated", 2],
       ["Ended", 3],
     ]);
-    expect(shown["meter"]).toMatchObject([
+    expect(shown.meter).toMatchObject([
       { measurand: "Energy.Active.Import.Register", count: 3, first: 1_000, last: 1_750, mean: 4_250 / 3 },
     ]);
   });
@@ -140,15 +140,15 @@ describe("a transaction of family 2", () => {
     expect(answers[1]).toEqual(answers[0]);
     expect(answers[3]).toEqual(answers[0]);
     const shown = await only(stationId);
-    expect(shown["energyWh"]).toBe(20);
-    expect(shown["events"]).toHaveLength(2);
+    expect(shown.energyWh).toBe(20);
+    expect(shown.events).toHaveLength(2);
   });
 
   it("takes the same message over two connections at once, once", async () => {
     const stationId = newStation();
     const start = event("T-4", 0, "Started", { evse: { id: 1 } });
     await Promise.all([1, 2, 3].map(() => bench.call2(stationId, "TransactionEvent", start)));
-    expect((await only(stationId))["events"]).toHaveLength(1);
+    expect((await only(stationId)).events).toHaveLength(1);
   });
 
   it("is complete when its end comes before its start", async () => {
@@ -177,7 +177,7 @@ describe("a transaction of family 2", () => {
       const type = seqNo === 7 ? "Started" : seqNo === 12 ? "Ended" : "Updated";
       await bench.call2(stationId, "TransactionEvent", event("T-6", seqNo, type, { evse: { id: 1 } }));
     }
-    expect((await only(stationId))["missingSeqNos"]).toEqual([
+    expect((await only(stationId)).missingSeqNos).toEqual([
       { from: 8, to: 8 },
       { from: 10, to: 11 },
     ]);
@@ -191,7 +191,7 @@ describe("a transaction of family 2", () => {
     await bench.call2(stationId, "TransactionEvent", other);
     const shown = await only(stationId);
     expect(shown).toMatchObject({ status: "Ended", endedAt: at(30) });
-    expect(shown["events"]).toHaveLength(2);
+    expect(shown.events).toHaveLength(2);
   });
 
   it("takes an id that is used again after the end for another transaction", async () => {
@@ -229,7 +229,7 @@ describe("a transaction of family 2", () => {
     const idToken = { idToken: "", type: "NoAuthorization" };
     const answer = await bench.call2(stationId, "TransactionEvent", event("T-12", 0, "Started", { idToken }));
     expect(answer.idTokenInfo).toEqual({ status: "Accepted" });
-    expect((await only(stationId))["idToken"]).toMatchObject({ idToken: "", type: "NoAuthorization" });
+    expect((await only(stationId)).idToken).toMatchObject({ idToken: "", type: "NoAuthorization" });
   });
 
   it("counts registers that come in MeterValues to the transaction on the EVSE (J01.FR.22)", async () => {
@@ -284,7 +284,7 @@ describe("a transaction of family 2", () => {
     await bench.call2(stationId, "TransactionEvent", start);
     bench.commits.failures = 1;
     await expect(bench.call2(stationId, "TransactionEvent", update)).rejects.toThrow("as the test wanted");
-    expect((await only(stationId))["energyWh"]).toBe(0);
+    expect((await only(stationId)).energyWh).toBe(0);
     await bench.call2(stationId, "TransactionEvent", update);
     expect(await only(stationId)).toMatchObject({ energyWh: 200, missingSeqNos: [] });
   });
@@ -358,7 +358,7 @@ describe("a transaction of family 1", () => {
       stoppedReason: "ImmediateReset",
       imported: { confidence: "high" },
     });
-    expect((shown["events"] as Json[]).map(({ eventType, triggerReason }) => [eventType, triggerReason])).toEqual([
+    expect((shown.events as Json[]).map(({ eventType, triggerReason }) => [eventType, triggerReason])).toEqual([
       ["Started", "Authorized"],
       ["Updated", "MeterValuePeriodic"],
       ["Ended", "ResetCommand"],
@@ -452,7 +452,7 @@ describe("a transaction of family 1", () => {
       ["Ended", 2_000],
       ["Ended", 1_000],
     ]);
-    expect(all[1]?.["attributions"]).toEqual(["meter-values-by-evse", "stop-by-evidence"]);
+    expect(all[1]?.attributions).toEqual(["meter-values-by-evse", "stop-by-evidence"]);
   });
 
   it("is abandoned when its connector starts another one", async () => {
@@ -482,7 +482,7 @@ describe("a transaction of family 1", () => {
       ],
     });
     const shown = await only(stationId);
-    const { body } = await bench.api("GET", `/transactions/${String(shown["id"])}/meter-values`);
+    const { body } = await bench.api("GET", `/transactions/${String(shown.id)}/meter-values`);
     expect((body as { items: Json[] }).items).toMatchObject([
       { sampledValue: [{ raw: "1.234,5" }, { raw: "NaN" }] },
       { sampledValue: [] },
