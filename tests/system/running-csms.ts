@@ -42,6 +42,19 @@ export async function callApi(httpUrl: string, method: string, path: string, bod
   return { status: response.status, body: text === "" ? {} : JSON.parse(text) };
 }
 
+/** All items of a list, page by page. */
+export async function listAll(httpUrl: string, path: string): Promise<Record<string, never>[]> {
+  const items: Record<string, never>[] = [];
+  let cursor = "";
+  do {
+    const page = await callApi(httpUrl, "GET", `${path}${path.includes("?") ? "&" : "?"}limit=200${cursor}`);
+    if (page.status !== 200) throw new Error(`GET ${path} was answered with ${page.status}`);
+    items.push(...(page.body.items ?? []));
+    cursor = page.body.nextCursor === null ? "" : `&cursor=${encodeURIComponent(page.body.nextCursor)}`;
+  } while (cursor !== "");
+  return items;
+}
+
 /** Starts a CSMS in this process. `settings` are variables of the environment. */
 export async function runCsms(settings: Readonly<Record<string, string>> = {}): Promise<RunningCsms> {
   const database = await startTestDatabase();
