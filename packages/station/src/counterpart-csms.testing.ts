@@ -50,13 +50,17 @@ export class CounterpartCsms {
     }
   }
 
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+  async listen(port = 0): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(port, "127.0.0.1", resolve));
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
   }
 
   /** Address for a station of this version. */
   url(version: StationVersion): string {
-    const { port } = this.#server.address() as AddressInfo;
+    const { port } = this;
     const soap = version === "1.2" || version === "1.5" || version === "1.6S";
     return soap ? `http://127.0.0.1:${port}/ocpp/soap` : `ws://127.0.0.1:${port}/ocpp`;
   }
@@ -88,6 +92,11 @@ export class CounterpartCsms {
   async call(action: string, payload: unknown): Promise<Record<string, unknown>> {
     if (this.#connection === undefined) throw new Error("the station has not called yet");
     return (await this.#connection.callUntyped(action, payload)) as Record<string, unknown>;
+  }
+
+  /** Cuts the connection of a WebSocket station, as a network does. */
+  async cut(): Promise<void> {
+    await this.#connection?.close({ code: 1011, graceMs: 0 });
   }
 
   async close(): Promise<void> {
@@ -131,7 +140,7 @@ export class CounterpartCsms {
 
 /** A CSMS, a station of a version and the clock that both go by. */
 export class Bench {
-  readonly csms = new CounterpartCsms();
+  csms = new CounterpartCsms();
   readonly version: StationVersion;
   readonly clock: ManualClock;
   #options: Partial<SimulatedStationOptions>;
@@ -172,6 +181,16 @@ export class Bench {
     await this.makeStation().start();
     await this.station.settled();
     return this;
+  }
+
+  /** The CSMS ends and another one comes up in its place, after `meanwhile`. */
+  async replaceCsms(meanwhile: () => Promise<void>): Promise<void> {
+    const { port } = this.csms;
+    await this.csms.close();
+    await meanwhile();
+    this.csms = new CounterpartCsms();
+    this.csms.time = () => this.clock.now();
+    await this.csms.listen(port);
   }
 
   async stop(): Promise<void> {

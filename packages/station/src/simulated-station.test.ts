@@ -1,4 +1,7 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Bench } from "./counterpart-csms.testing.ts";
 import {
@@ -177,6 +180,35 @@ describe.each(stationVersions)("a station of OCPP %s", (version) => {
     expect(reborn.evse(1).transaction).toBeUndefined();
   });
 
+  it("finds a CSMS that was gone by itself and tells it what happened meanwhile, without a new boot", async () => {
+    const { station } = await started(version, { callTimeoutMs: 5_000 });
+    expect(await station.presentIdToken(1, "TAG1")).toBe("Authorized");
+    station.plugIn(1, { socPercent: 20 });
+    await station.settled();
+    const meterStart = station.evse(1).transaction?.meterStartWh ?? 0;
+    await bench.replaceCsms(async () => {
+      await bench.minutes(12);
+      expect(station.isOnline).toBe(false);
+      expect(station.queuedMessages).toBeGreaterThan(5);
+      expect(await station.presentIdToken(1, "TAG1")).toBe("Stopped");
+    });
+    const energyWh = station.evse(1).meterWh - meterStart;
+    for (let turn = 0; turn < 200 && station.queuedMessages > 0; turn++) {
+      await bench.clock.advance(10_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await station.drained();
+    await station.settled();
+    expect(bench.csms.all("BootNotification")).toEqual([]);
+    if (family2(version)) {
+      const ends = bench.csms.all("TransactionEvent").filter((event) => event.eventType === "Ended");
+      expect(ends).toMatchObject([{ offline: true }]);
+    } else {
+      expect(bench.csms.all("StopTransaction")).toMatchObject([{ transactionId: 1, meterStop: meterStart + energyWh }]);
+    }
+    expect(station.ledger.every(({ outcome }) => outcome === "acknowledged")).toBe(true);
+  });
+
   it("resets on request: ends the transaction, restarts and boots again", async () => {
     const { csms, station } = await started(version);
     station.plugIn(1);
@@ -250,6 +282,49 @@ describe.each(stationVersions)("a station of OCPP %s", (version) => {
 });
 
 describe("a station", () => {
+  it("sends a message again whose answer was lost with the connection, and does not count that as an attempt", async () => {
+    const { csms, station } = await started("2.0.1");
+    csms.answers.set("TransactionEvent", async () => {
+      csms.answers.delete("TransactionEvent");
+      await csms.cut();
+      return {};
+    });
+    station.plugIn(1);
+    await station.presentIdToken(1, "TAG1");
+    await station.drained();
+    const seqNos = csms.all("TransactionEvent").map((event) => event.seqNo);
+    expect(seqNos).toEqual([0, 0, 1]);
+    expect(station.ledger[0]).toMatchObject({
+      attempts: 1,
+      outcome: "acknowledged",
+      payload: { seqNo: 0, offline: true },
+    });
+  });
+
+  it("keeps its queue in a file of the data directory", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "polyphase-station-"));
+    try {
+      const { csms, station } = await started("1.6", { dataDir });
+      await station.presentIdToken(1, "TAG1");
+      station.plugIn(1, { socPercent: 20 });
+      await station.settled();
+      await station.goOffline();
+      await bench.minutes(5);
+      const waiting = station.queuedMessages;
+      // The process is killed: nothing is said, nothing is closed.
+      csms.forget();
+      const reborn = bench.makeStation();
+      expect(reborn.queuedMessages).toBe(waiting);
+      await reborn.start();
+      await reborn.drained();
+      expect(csms.all("MeterValues")).toHaveLength(waiting);
+      expect(csms.all("StopTransaction")).toMatchObject([{ reason: "PowerLoss", meterStop: reborn.evse(1).meterWh }]);
+      await station.stop();
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  });
+
   it("refuses an address that its version cannot use", async () => {
     bench = new Bench("2.1");
     await bench.csms.listen();
