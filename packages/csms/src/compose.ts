@@ -3,9 +3,11 @@ import { sql } from "kysely";
 import type { Logger } from "pino";
 import { type Access, createAccess } from "./api/access.ts";
 import { registerCommitMetrics } from "./api/commit-metrics.ts";
+import { eventRoutes } from "./api/events/routes.ts";
 import { Metrics } from "./api/metrics.ts";
 import { migrations as apiMigrations } from "./api/migrations.ts";
 import { type ApiServer, createApi } from "./api/server.ts";
+import { WebhookStore, Webhooks, migrations as webhookMigrations, webhookRoutes } from "./api/webhooks/index.ts";
 import { migrations as authorizationMigrations, createAuthorization } from "./blocks/authorization/index.ts";
 import { migrations as availabilityMigrations, createAvailability } from "./blocks/availability/index.ts";
 import { createCertificates } from "./blocks/certificates/index.ts";
@@ -27,9 +29,7 @@ import type { Database } from "./database/connection.ts";
 import { createGroupCommit } from "./database/group-commit.ts";
 import { mergeMigrations } from "./database/migrate.ts";
 import type { PartitionedTable } from "./database/partitions.ts";
-import { eventRoutes } from "./events/api.ts";
 import { EventLog, EventStore, migrations as eventMigrations } from "./events/index.ts";
-import { WebhookStore, Webhooks, migrations as webhookMigrations, webhookRoutes } from "./events/webhooks/index.ts";
 import {
   createGateway,
   type Gateway,

@@ -3,12 +3,12 @@ import pg from "pg";
 import { pino } from "pino";
 import { expect, it } from "vitest";
 import { systemClock } from "../clock.ts";
-import { eventRoutes } from "../events/api.ts";
 import { EventLog, EventStore } from "../events/index.ts";
-import { WebhookStore, Webhooks, webhookRoutes } from "../events/webhooks/index.ts";
 import { createAccess } from "./access.ts";
+import { eventRoutes } from "./events/routes.ts";
 import { Metrics } from "./metrics.ts";
 import { createApi } from "./server.ts";
+import { WebhookStore, Webhooks, webhookRoutes } from "./webhooks/index.ts";
 
 interface Operation {
   readonly operationId?: string;

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { notFound } from "../../api/problem.ts";
 import type { Clock } from "../../clock.ts";
-import type { EventLog } from "../event-log.ts";
+import type { EventLog } from "../../events/event-log.ts";
+import { notFound } from "../problem.ts";
 import { type DeliveryOutcome, deliver, type Fetch } from "./delivery.ts";
 import { createSecret } from "./signature.ts";
 import type { Webhook, WebhookChange } from "./webhook.ts";

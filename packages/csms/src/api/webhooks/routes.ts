@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
-import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../../api/paging.ts";
-import { invalid } from "../../api/problem.ts";
-import { callerOf } from "../../api/roles.ts";
+import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../paging.ts";
+import { invalid } from "../problem.ts";
+import { callerOf } from "../roles.ts";
 import { isSecret } from "./signature.ts";
 import type { Webhook } from "./webhook.ts";
 import type { StoredAttempt } from "./webhook-store.ts";

@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
-import type { StoredEvent } from "../domain-event.ts";
-import { eventJson } from "../event-follower.ts";
-import type { EventLog } from "../event-log.ts";
-import type { EventFilter } from "../event-store.ts";
+import type { StoredEvent } from "../../events/domain-event.ts";
+import type { EventLog } from "../../events/event-log.ts";
+import type { EventFilter } from "../../events/event-store.ts";
+import { eventJson } from "../events/event-follower.ts";
 import { type DeliveryOutcome, deliver, type Fetch } from "./delivery.ts";
 import { GIVE_UP_AFTER_MS, retryWaitMs } from "./retry-schedule.ts";
 import type { DeliveryAttempt, Webhook } from "./webhook.ts";

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
-import { known } from "../api/error-mapping.ts";
-import { decodeCursor, MAX_PAGE_LIMIT, PageOf, pageOfRows } from "../api/paging.ts";
-import { type Caller, callerOf } from "../api/roles.ts";
+import type { EventLog } from "../../events/event-log.ts";
+import type { EventFilter, EventStore } from "../../events/event-store.ts";
+import { known } from "../error-mapping.ts";
+import { decodeCursor, MAX_PAGE_LIMIT, PageOf, pageOfRows } from "../paging.ts";
+import { type Caller, callerOf } from "../roles.ts";
 import { type EventOutput, eventJson, followEvents } from "./event-follower.ts";
-import type { EventLog } from "./event-log.ts";
-import type { EventFilter, EventStore } from "./event-store.ts";
 
 /** What the routes of events need. */
 export interface EventRoutesOptions {

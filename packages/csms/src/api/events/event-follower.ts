@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import type { StoredEvent } from "./domain-event.ts";
-import type { EventLog } from "./event-log.ts";
-import type { EventFilter } from "./event-store.ts";
+import type { StoredEvent } from "../../events/domain-event.ts";
+import type { EventLog } from "../../events/event-log.ts";
+import type { EventFilter } from "../../events/event-store.ts";
 
 /** Events of one write to the socket. */
 const BATCH = 500;
