@@ -29,6 +29,9 @@ type Point = readonly [atMs: number, milliWh: number, context: string];
 /** An {@link EnergyTally} as JSON. */
 export type StoredTally = { readonly series: readonly Series[]; readonly incomplete: boolean };
 
+/** Series that one transaction can have: locations times phases. More come only from a station gone wrong. */
+const MAX_SERIES = 64;
+
 /** Notes of a total that the few values kept here decide as surely as all values would. */
 const CERTAIN: ReadonlySet<EnergyNote> = new Set(["begin-missing", "end-missing"]);
 
@@ -74,6 +77,10 @@ export class EnergyTally {
     const key = keyOf(sample, sample.context);
     const series = this.#series.get(key);
     if (series === undefined) {
+      if (this.#series.size >= MAX_SERIES) {
+        this.#incomplete = true;
+        return;
+      }
       this.#series.set(key, {
         flow: sample.flow,
         kind: sample.kind,

@@ -172,7 +172,7 @@ export class TransactionBench {
   }
 
   async #startServer(): Promise<FastifyInstance> {
-    const server = Fastify();
+    const server = Fastify({ routerOptions: { maxParamLength: 512 } });
     server.setErrorHandler((error: Error & { status?: number; statusCode?: number }, _request, reply) =>
       reply.status(error.status ?? error.statusCode ?? 500).send({ detail: error.message }),
     );

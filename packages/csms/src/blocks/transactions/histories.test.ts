@@ -165,6 +165,8 @@ it("keeps right books of family 2, whatever is repeated, reordered, lost, interr
             timestamp: at(minute),
             triggerReason: seqNo === 0 ? "Authorized" : "MeterValuePeriodic",
             seqNo,
+            // Out of order comes only what was queued.
+            offline: true,
             transactionInfo: { transactionId: charge.transactionId },
             evse: { id: charge.evseId, connectorId: 1 },
             meterValue: [

@@ -8,13 +8,19 @@ export function isClockSet(atMs: number): boolean {
   return atMs >= CLOCK_IS_SET_AFTER_MS;
 }
 
+const DAY_MS = 86_400_000;
+
 /**
- * When a transaction began, in milliseconds since 1970, as far as that can be compared with others: in place of a
- * clock that was not set counts when we first heard of it.
+ * When a transaction began, in milliseconds since 1970, as far as that can be compared with others. A start that was
+ * told live (2.x says what was told after an offline time) began when we heard of it, and so did one whose clock was
+ * not set or is days ahead; else the station's clock counts.
  */
-export function comparableBegin(transaction: Transaction): number {
+function comparableBegin(transaction: Transaction): number {
   const { beganAtMs, state } = transaction;
-  return isClockSet(beganAtMs) ? beganAtMs : state.heardAtMs;
+  const start = state.started?.value;
+  const isLive = start?.seqNo !== undefined && !start.offline;
+  if (isLive || !isClockSet(beganAtMs) || beganAtMs > state.heardAtMs + DAY_MS) return state.heardAtMs;
+  return beganAtMs;
 }
 
 /**
@@ -25,11 +31,8 @@ export function comparableBegin(transaction: Transaction): number {
  * @returns whether the first of the two is over; the other way round the second is
  */
 export function isSuperseded(transaction: Transaction, other: Transaction): boolean {
-  const difference = comparableBegin(transaction) - comparableBegin(other);
-  if (difference !== 0) return difference < 0;
-  const heard = transaction.state.heardAtMs - other.state.heardAtMs;
-  if (heard !== 0) return heard < 0;
-  return transaction.identity.id < other.identity.id;
+  const difference = comparableBegin(transaction) - comparableBegin(other) || transaction.beganAtMs - other.beganAtMs;
+  return difference === 0 ? transaction.identity.id < other.identity.id : difference < 0;
 }
 
 /** What a StopTransaction with an id that tells nothing says of itself. */

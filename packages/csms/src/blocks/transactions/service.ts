@@ -7,7 +7,7 @@ import type { Authorizer, OpenTransactions, RemoteStartRecord } from "../authori
 import type { Metering, MeterValue } from "../metering/index.ts";
 import { contentKey } from "../metering/index.ts";
 import { HotTransactions } from "./hot-transactions.ts";
-import { comparableBegin, covers, isClockSet, isSuperseded, transactionThatStopFits } from "./rules.ts";
+import { covers, isClockSet, isSuperseded, transactionThatStopFits } from "./rules.ts";
 import {
   eventRow,
   insertEvent,
@@ -75,9 +75,6 @@ export interface MeterReport {
 
 /** Triggers of events that repeat while a transaction runs: they are stored, and published only when they tell more. */
 const PERIODIC: ReadonlySet<string> = new Set(["MeterValuePeriodic", "MeterValueClock"]);
-
-/** A transaction whose start is older than this when we hear of it may have been followed by others. */
-const LATE_MS = 60_000;
 
 /** Tokens in these events are presented to begin or go on, and count against the token's concurrent transactions. */
 function isToStart(event: TransactionEvent): boolean {
@@ -334,10 +331,11 @@ export class TransactionService implements OpenTransactions {
     return over !== undefined && covers(over, atMs) ? over : undefined;
   }
 
-  #storeAlone(stationId: string, { evseId, meterValues, receivedAt }: MeterReport): Promise<void> {
+  async #storeAlone(stationId: string, { evseId, meterValues, receivedAt }: MeterReport): Promise<void> {
+    if (meterValues.length === 0) return;
     const unit = this.#parts.groupCommit.unit();
     this.#parts.metering.store(unit, { stationId, evseId, receivedAt }, meterValues);
-    return unit.commit();
+    await unit.commit();
   }
 
   async #measure(transaction: Transaction, report: MeterReport): Promise<void> {
@@ -490,28 +488,29 @@ export class TransactionService implements OpenTransactions {
     const { evseId, identity, state } = transaction;
     if (evseId === undefined || state.ended !== undefined || state.supersededAtMs !== undefined) return;
     for (const other of this.#hot.openOn(identity.stationId, evseId)) {
-      if (other !== transaction && isSuperseded(transaction, other)) state.supersededAtMs = comparableBegin(other);
+      if (other !== transaction && isSuperseded(transaction, other)) transaction.supersede(other.beganAtMs);
     }
   }
 
   /** Abandons what an EVSE served before a transaction, and the transaction if the EVSE served another after it. */
   #settleEvse(transaction: Transaction, evseId: number): void {
     this.#abandonOthers(transaction, evseId);
-    const begin = comparableBegin(transaction);
-    // What is told late may be followed by transactions that are over already, which memory need not know.
-    const isLate = this.#parts.clock.now().getTime() - begin > LATE_MS;
-    if (isLate && transaction.status === "Open") this.#followUp(this.#abandonIfFollowed(transaction, evseId, begin));
+    // What is told after an offline time may be followed by transactions that are over, which memory need not know.
+    const isLate = transaction.state.started?.value.offline ?? false;
+    if (isLate && transaction.status === "Open") this.#followUp(this.#abandonIfFollowed(transaction, evseId));
   }
 
   #abandonOthers(transaction: Transaction, evseId: number): void {
-    const begin = comparableBegin(transaction);
     for (const other of this.#hot.openOn(transaction.identity.stationId, evseId)) {
-      if (other !== transaction && isSuperseded(other, transaction)) this.#followUp(this.#abandon(other, begin));
+      if (other === transaction || !isSuperseded(other, transaction)) continue;
+      this.#followUp(this.#abandon(other, transaction.beganAtMs));
     }
   }
 
-  async #abandonIfFollowed(transaction: Transaction, evseId: number, beginMs: number): Promise<void> {
-    const nextMs = await this.#parts.store.nextBegin(transaction.identity.stationId, evseId, beginMs);
+  async #abandonIfFollowed(transaction: Transaction, evseId: number): Promise<void> {
+    const { beganAtMs, identity } = transaction;
+    if (!isClockSet(beganAtMs)) return;
+    const nextMs = await this.#parts.store.nextBegin(identity.stationId, evseId, beganAtMs, this.#parts.clock.now());
     if (nextMs !== undefined) await this.#abandon(transaction, nextMs);
   }
 
@@ -528,7 +527,7 @@ export class TransactionService implements OpenTransactions {
     if (!this.#hot.has(transaction) || transaction.status !== "Open") return;
     const { stationId, transactionId } = transaction.identity;
     this.#parts.log.warn({ stationId, transactionId }, "a transaction was abandoned: its EVSE served a later one");
-    transaction.state.supersededAtMs = fromMs;
+    transaction.supersede(fromMs);
     const isCounted = transaction.measure([]);
     const stored = this.#holding(transaction, async () => {
       if (!isCounted) await this.#measureAll(transaction, []);

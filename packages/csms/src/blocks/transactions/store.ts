@@ -277,13 +277,14 @@ export class TransactionStore {
     return row && this.#withSeqNos(row);
   }
 
-  /** When the first of the transactions began that an EVSE served after a moment, by their first events. */
-  async nextBegin(stationId: string, evseId: number, afterMs: number): Promise<number | undefined> {
+  /** When the next transaction began that an EVSE served after a moment, by its first event; clocks that are ahead do not count. */
+  async nextBegin(stationId: string, evseId: number, afterMs: number, until: Date): Promise<number | undefined> {
     const row = await this.#database
       .selectFrom("charging_transaction")
       .select("first_at")
       .where("station_id", "=", stationId)
       .where("first_at", ">", new Date(afterMs))
+      .where("first_at", "<=", until)
       .where("evse_id", "=", evseId)
       .orderBy("first_at")
       .limit(1)

@@ -49,6 +49,7 @@ export interface JudgedToken extends PresentedToken {
 /** What is known of how a transaction began or ended. */
 interface EdgeFacts {
   readonly atMs: number;
+  readonly offline: boolean;
   readonly seqNo?: number;
   readonly triggerReason: string;
   readonly stoppedReason?: string;
@@ -192,6 +193,11 @@ export class Transaction {
   get metered(): { readonly fromMs: number; readonly toMs: number } | undefined {
     if (this.#meteredFromMs === undefined || this.#meteredToMs === undefined) return undefined;
     return { fromMs: this.#meteredFromMs, toMs: this.#meteredToMs };
+  }
+
+  /** Its EVSE serves another one since a moment by the station's clock; what was told of it before still counts. */
+  supersede(atMs: number): void {
+    this.state.supersededAtMs = Math.max(atMs, this.#lastAtMs, this.#meteredToMs ?? atMs);
   }
 
   /** The last value of a measurand that is shown with running transactions. */
@@ -339,6 +345,7 @@ export class Transaction {
     const { stoppedReason, meterStopWh } = event.facts;
     const edge: EdgeFacts = {
       atMs: event.atMs,
+      offline: event.offline,
       triggerReason: event.triggerReason,
       key: event.key,
       ...(event.seqNo === undefined ? {} : { seqNo: event.seqNo }),

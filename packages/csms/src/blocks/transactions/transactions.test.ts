@@ -100,6 +100,7 @@ describe("a transaction of family 2", () => {
       missingSeqNos: [],
     });
     const events = shown.events as Json[];
+    expect(events[1]?.facts).toMatchObject({ idToken: token, idTokenStatus: "Accepted", chargingState: "Charging" });
     expect(events.map(({ eventType, seqNo }) => [eventType, seqNo])).toEqual([
       ["Started", 0],
       ["Updated", 1],
@@ -217,11 +218,35 @@ describe("a transaction of family 2", () => {
     expect((await bench.list(stationId)).map(({ status }) => status)).toEqual(["Abandoned", "Open"]);
     expect(bench.transactions.openOf(stationId)).toHaveLength(1);
     // An older one that is told of late was over before it came.
-    await bench.call2(stationId, "TransactionEvent", start("T-11", 30));
+    await bench.call2(stationId, "TransactionEvent", { ...start("T-11", 30), offline: true });
     await bench.transactions.close();
     expect((await bench.list(stationId)).map(({ status }) => status)).toEqual(["Abandoned", "Abandoned", "Open"]);
     await bench.call2(stationId, "TransactionEvent", { ...event("T-9", 1, "Ended"), timestamp: at(20) });
     expect((await bench.list(stationId))[0]).toMatchObject({ status: "Ended", endedAt: at(20) });
+  });
+
+  it("is the one that runs when it starts live, whatever the clocks said before", async () => {
+    const stationId = newStation();
+    const evse = { id: 1, connectorId: 1 };
+    const times = ["2099-01-01T00:00:00Z", "1970-01-01T00:00:00Z", at(90), at(30)];
+    for (const [index, timestamp] of times.entries()) {
+      bench.clock.advance(60_000);
+      await bench.call2(stationId, "TransactionEvent", { ...event(`C-${index}`, 0, "Started", { evse }), timestamp });
+      await bench.transactions.close();
+      expect(bench.transactions.runningOn(stationId, 1)?.identity.transactionId).toBe(`C-${index}`);
+      expect(bench.transactions.openOf(stationId)).toHaveLength(1);
+    }
+  });
+
+  it("was followed by another when it is told of after an offline time, also one that is over", async () => {
+    const stationId = newStation();
+    const evse = { id: 1, connectorId: 1 };
+    await bench.call2(stationId, "TransactionEvent", { ...event("O-2", 0, "Started", { evse }), timestamp: at(30) });
+    await bench.call2(stationId, "TransactionEvent", { ...event("O-2", 1, "Ended"), timestamp: at(40) });
+    await bench.restart();
+    await bench.call2(stationId, "TransactionEvent", event("O-1", 0, "Started", { evse, offline: true }));
+    await bench.transactions.close();
+    expect((await bench.list(stationId)).map(({ status }) => status)).toEqual(["Abandoned", "Ended"]);
   });
 
   it("accepts a start by a button, with an empty token of NoAuthorization (C02.FR.02)", async () => {
