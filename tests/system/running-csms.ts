@@ -15,11 +15,13 @@ export interface RunningCsms {
   close(): Promise<void>;
 }
 
+/** A JSON object whose shape differs from route to route. */
+export type Item = Readonly<Record<string, unknown>>;
+
 /** An answer of the API. */
 export interface ApiAnswer {
   readonly status: number;
-  // What tests look into differs from route to route, and vitest compares it.
-  readonly body: Record<string, never> & { readonly items?: Record<string, never>[] };
+  readonly body: Item & { readonly items?: Item[]; readonly nextCursor?: string | null };
 }
 
 /** Address for stations of a version. */
@@ -43,14 +45,14 @@ export async function callApi(httpUrl: string, method: string, path: string, bod
 }
 
 /** All items of a list, page by page. */
-export async function listAll(httpUrl: string, path: string): Promise<Record<string, never>[]> {
-  const items: Record<string, never>[] = [];
+export async function listAll(httpUrl: string, path: string): Promise<Item[]> {
+  const items: Item[] = [];
   let cursor = "";
   do {
     const page = await callApi(httpUrl, "GET", `${path}${path.includes("?") ? "&" : "?"}limit=200${cursor}`);
     if (page.status !== 200) throw new Error(`GET ${path} was answered with ${page.status}`);
     items.push(...(page.body.items ?? []));
-    cursor = page.body.nextCursor === null ? "" : `&cursor=${encodeURIComponent(page.body.nextCursor)}`;
+    cursor = typeof page.body.nextCursor !== "string" ? "" : `&cursor=${encodeURIComponent(page.body.nextCursor)}`;
   } while (cursor !== "");
   return items;
 }
