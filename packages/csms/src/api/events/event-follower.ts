@@ -25,7 +25,7 @@ export interface FollowOptions {
   readonly keepAliveMs: number;
   /** A reader that takes nothing for this long is cut. */
   readonly stallMs: number;
-  /** Asked at every keep-alive; false ends the following, for a key that was deleted meanwhile. */
+  /** Asked before every write; false ends the following, for a key that was deleted meanwhile. */
   isAllowed(): boolean;
 }
 
@@ -68,6 +68,7 @@ export async function followEvents(options: FollowOptions): Promise<FollowEnd> {
     const changed = events.changed();
     const batch = await events.after(cursor, filter, BATCH);
     if (signal.aborted) break;
+    if (!options.isAllowed()) return "no longer allowed";
     const moved = batch.through > cursor;
     cursor = batch.through;
     if (batch.events.length > 0) {
@@ -78,7 +79,6 @@ export async function followEvents(options: FollowOptions): Promise<FollowEnd> {
     if (moved) continue;
     if (await happensWithin(changed, options.keepAliveMs, signal)) continue;
     if (signal.aborted) break;
-    if (!options.isAllowed()) return "no longer allowed";
     // The id lets a reader whose filter fits nothing resume from here, not from its last event.
     if (!(await write(output, `: keep-alive\nid: ${cursor}\n\n`, options))) break;
   }
