@@ -1,10 +1,9 @@
-import { NotConnectedError } from "@polyphase/ocpp";
 import { Authorization } from "./authorization/authorization.ts";
 import { AuthorizationCache } from "./authorization/authorization-cache.ts";
-import { type IdToken, isSameToken, type TokenStanding } from "./authorization/id-token.ts";
 import { LocalList } from "./authorization/local-list.ts";
 import { Availability } from "./availability/availability.ts";
-import type { Clock, Timer } from "./clock.ts";
+import { StatusReports } from "./availability/status-reports.ts";
+import type { Clock } from "./clock.ts";
 import { ConfigurationStore } from "./configuration/configuration-store.ts";
 import type { Settings } from "./configuration/settings.ts";
 import type { Driver } from "./driver.ts";
@@ -12,16 +11,18 @@ import type { Supply } from "./evse/electrical.ts";
 import { Evse } from "./evse/evse.ts";
 import { AlignedMetering } from "./metering/aligned-metering.ts";
 import { type BootReason, Registration, type RegistrationStatus } from "./provisioning/registration.ts";
+import { Restart } from "./provisioning/restart.ts";
 import type { Random } from "./random.ts";
 import { type Reservation, Reservations } from "./reservation/reservations.ts";
-import type { ChargingProfile } from "./smart-charging/charging-profile.ts";
 import { ChargingProfiles } from "./smart-charging/charging-profiles.ts";
 import { Journal } from "./storage/journal.ts";
 import type { JournalStorage } from "./storage/journal-storage.ts";
+import { ChargingPermission } from "./transactions/charging-permission.ts";
 import { OfflineQueue, type TransactionMessage } from "./transactions/offline-queue.ts";
 import { Session } from "./transactions/session.ts";
 import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
 import type { BackOff, Link } from "./transport/link.ts";
+import { OutgoingRequests } from "./transport/outgoing-requests.ts";
 
 /** What a station is like, apart from how it is reached. */
 export interface ChargingStationOptions {
@@ -56,18 +57,6 @@ function passwordOf(password: StoredPassword): string | Buffer {
   return "text" in password ? password.text : Buffer.from(password.hex, "hex");
 }
 
-/** What came of presenting a token. */
-export type TokenOutcome = "Authorized" | "Stopped" | "Refused";
-
-/** A request of the CSMS to start charging. */
-export interface RemoteStart {
-  readonly evseId?: number;
-  readonly token: IdToken;
-  readonly groupToken?: IdToken;
-  readonly remoteStartId: number;
-  readonly profile?: ChargingProfile;
-}
-
 /**
  * The engine that all versions share: hardware, authorization, transactions, registration and the queue, in the words
  * of OCPP 2.1. A {@link Driver} speaks to the CSMS, a {@link Link} carries what it says.
@@ -84,19 +73,17 @@ export class ChargingStation {
   readonly profiles: ChargingProfiles;
   readonly availability: Availability;
   readonly queue: OfflineQueue;
+  readonly permission: ChargingPermission;
+  readonly restart: Restart;
   readonly #options: ChargingStationOptions;
   readonly #listener: StationListener;
   readonly #metering: AlignedMetering;
-  readonly #reported = new Map<number, { last: string; told: string | undefined }>();
   readonly #driver: Driver;
   readonly #link: Link;
+  readonly #requests: OutgoingRequests;
+  readonly #statuses: StatusReports;
   #clockOffsetMs = 0;
-  #offlineSince: number | undefined;
-  #resetWhenIdle = false;
-  #rebootTimer: Timer | undefined;
   #running = false;
-  #outstanding = 0;
-  readonly #quietWaiters: (() => void)[] = [];
 
   constructor(
     options: ChargingStationOptions,
@@ -129,15 +116,16 @@ export class ChargingStation {
       ended: (reservation, how) => this.#reservationEnded(reservation, how),
     });
     this.profiles = new ChargingProfiles(this.journal, this);
+    this.permission = new ChargingPermission(this);
+    this.restart = new Restart(this, options.rebootDurationMs);
     this.#metering = new AlignedMetering(this);
     this.#driver = makeDriver(this);
     this.queue = new OfflineQueue(this.journal, this.#queueHost(), options.ledgerSize);
     this.#link = makeLink(this, this.#driver);
     const password = this.journal.get("password") as StoredPassword | undefined;
     if (password !== undefined) this.#link.updatePassword(passwordOf(password));
-    for (const session of this.sessions) {
-      this.#reported.set(session.evse.id, { last: this.#driver.statusOf(session), told: undefined });
-    }
+    this.#requests = new OutgoingRequests(this.#link, () => this.queue.size > 0 && this.mayInitiate);
+    this.#statuses = new StatusReports(this, this.#driver);
   }
 
   #makeSession(id: number, supply: Supply): Session {
@@ -243,6 +231,7 @@ export class ChargingStation {
   async start(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
+    this.#requests.open();
     this.availability.restore();
     this.reservations.restore();
     for (const key of this.journal.keys("tx/")) {
@@ -256,7 +245,7 @@ export class ChargingStation {
   /** Switches the station off at once, as a lost supply does. */
   async stop(): Promise<void> {
     this.#running = false;
-    this.#rebootTimer?.cancel();
+    this.restart.halt();
     this.registration.stop();
     this.queue.stop();
     this.#driver.halt();
@@ -265,7 +254,7 @@ export class ChargingStation {
     this.reservations.halt();
     for (const session of this.sessions) session.halt();
     await this.#link.stop();
-    for (const resolve of this.#quietWaiters.splice(0)) resolve();
+    this.#requests.close();
   }
 
   /** Cuts the connection and keeps running. */
@@ -285,52 +274,22 @@ export class ChargingStation {
 
   /** The CSMS cannot be reached any more. */
   offline(): void {
-    this.#offlineSince = this.clock.now();
+    this.#statuses.offline();
     this.registration.offline();
     this.queue.suspend();
   }
 
-  /**
-   * Restarts the station: transactions end, what can be told is told, and after a while it boots.
-   *
-   * @param resetKind what the CSMS of family 1 asked for
-   */
-  async reboot(reason: BootReason, resetKind?: "Hard" | "Soft"): Promise<void> {
-    if (!this.#running || this.#rebootTimer !== undefined) return;
-    this.#resetWhenIdle = false;
-    for (const session of this.sessions) {
-      if (session.transaction !== undefined) session.forceEnd("ResetCommand", "ImmediateReset", resetKind);
-      else session.endAuthorization("ResetCommand", "ImmediateReset");
-    }
-    // B12.FR.05: what cannot be delivered in time stays in the queue until after the reboot.
-    if (this.mayInitiate) await this.#within(this.settings.messageTimeoutS * 1000, this.queue.drained());
-    if (!this.#running || this.#rebootTimer !== undefined) return;
-    this.#rebootTimer = this.clock.setTimer(this.#options.rebootDurationMs, () => {
-      this.#rebootTimer = undefined;
-      this.#listener.rebooted(reason);
-      this.#link.start().catch((error) => this.#listener.connectFailed(error));
-    });
+  /** The station goes down for a restart. */
+  async goDown(reason: BootReason): Promise<void> {
     this.#driver.halt();
     this.registration.restart(reason);
     await this.#link.stop();
   }
 
-  /** Answers a Reset; the reboot follows the answer. */
-  reset(kind: "Immediate" | "OnIdle", resetKind?: "Hard" | "Soft"): "Accepted" | "Scheduled" {
-    if (kind === "OnIdle" && this.#isCharging()) {
-      this.#resetWhenIdle = true;
-      return "Scheduled";
-    }
-    this.afterAnswer(() => this.reboot("RemoteReset", resetKind));
-    return "Accepted";
-  }
-
-  /** Answers a Reset of one EVSE: its transaction ends, now or when the driver stops it. */
-  resetEvse(session: Session, kind: "Immediate" | "OnIdle"): "Accepted" | "Scheduled" {
-    // An EVSE without a transaction has nothing to restart; with one, it is idle when that has ended.
-    if (kind === "OnIdle" && session.transaction !== undefined) return "Scheduled";
-    this.afterAnswer(() => session.forceEnd("ResetCommand", "ImmediateReset"));
-    return "Accepted";
+  /** The station comes up after a restart. */
+  comeUp(reason: BootReason): void {
+    this.#listener.rebooted(reason);
+    this.#link.start().catch((error) => this.#listener.connectFailed(error));
   }
 
   /** Takes a new password and connects with it (A01); text, or the bytes of an AuthorizationKey in hexadecimal. */
@@ -341,19 +300,6 @@ export class ChargingStation {
       await this.#link.stop();
       if (this.#running) await this.#link.start();
     });
-  }
-
-  #isCharging(): boolean {
-    return this.sessions.some((session) => session.transaction !== undefined);
-  }
-
-  async #within(limitMs: number, work: Promise<void>): Promise<void> {
-    let timer: Timer | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = this.clock.setTimer(limitMs, resolve);
-    });
-    await Promise.race([work, limit]);
-    timer?.cancel();
   }
 
   /** Does something once the answer to the present call is on its way. Errors of `work` end there. */
@@ -371,76 +317,32 @@ export class ChargingStation {
    *
    * @throws NotConnectedError, CallTimeoutError, PeerError, ValidationError, UnknownActionError
    */
-  async call(action: string, payload: unknown): Promise<unknown> {
-    if (!this.#running) throw new NotConnectedError(action, false);
+  call(action: string, payload: unknown): Promise<unknown> {
     this.registration.messageSent();
-    this.#outstanding++;
-    try {
-      const timeoutMs = this.#options.callTimeoutMs ?? this.settings.messageTimeoutS * 1000;
-      return await this.#link.call(action, payload, timeoutMs);
-    } finally {
-      this.#outstanding--;
-      if (this.#outstanding === 0) setImmediate(() => this.#quiet());
-    }
+    const timeoutMs = this.#options.callTimeoutMs ?? this.settings.messageTimeoutS * 1000;
+    return this.#requests.call(action, payload, timeoutMs);
   }
 
   /** Resolves when nothing waits in the queue and no request is under way. */
   settled(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#quietWaiters.push(resolve);
-      setImmediate(() => this.#quiet());
-    });
-  }
-
-  #quiet(): void {
-    if (this.#outstanding > 0 || (this.queue.size > 0 && this.mayInitiate)) return;
-    for (const resolve of this.#quietWaiters.splice(0)) resolve();
+    return this.#requests.settled();
   }
 
   #registrationChanged(status: RegistrationStatus): void {
     this.#listener.registrationChanged(status);
     if (status !== "Accepted") return;
-    for (const reported of this.#reported.values()) reported.told = undefined;
+    this.#statuses.forget();
     this.#resume();
     this.#driver.sendStartup().catch(() => {});
   }
 
   #resume(): void {
-    const offlineMs = this.#offlineSince === undefined ? 0 : this.clock.now() - this.#offlineSince;
-    this.#offlineSince = undefined;
     this.queue.wake();
-    // B04: after a long absence everything is told, after a short one what changed.
-    const tellAll = offlineMs > this.settings.offlineThresholdS * 1000;
-    const untold = [...this.#reported.values()].some((reported) => reported.told === undefined);
-    if (untold || tellAll) void this.#driver.sendStationStatus().catch(() => {});
-    for (const session of this.sessions) {
-      const reported = this.#reported.get(session.evse.id);
-      if (tellAll || reported?.told !== reported?.last) this.#tellStatus(session);
-    }
+    this.#statuses.resume();
   }
 
   statusChanged(session: Session): void {
-    const reported = this.#reported.get(session.evse.id);
-    if (reported === undefined) return;
-    const status = this.#driver.statusOf(session);
-    if (status === reported.last) return;
-    reported.last = status;
-    if (this.mayInitiate) this.#tellStatus(session);
-  }
-
-  #tellStatus(session: Session): void {
-    const reported = this.#reported.get(session.evse.id);
-    if (reported === undefined) return;
-    const status = reported.last;
-    this.#driver.sendStatus(session).then(
-      () => {
-        reported.told = status;
-      },
-      () => {
-        // Told again after the next reconnect.
-        reported.told = undefined;
-      },
-    );
+    this.#statuses.changed(session);
   }
 
   /** Reports meter values outside transactions, when the CSMS can be told. */
@@ -454,110 +356,22 @@ export class ChargingStation {
       [key]: event.eventType === "Ended" ? null : { ...transaction },
       [`evse/${event.evseId}`]: { registerWh: event.meterWh },
     });
-    if (event.eventType === "Started") this.profiles.watch();
-    if (event.eventType === "Ended") this.clock.setTimer(0, () => this.#transactionOver(event.evseId));
+    // What follows must not meet the session in the middle of a step.
+    if (event.eventType === "Started") queueMicrotask(() => this.#transactionOpen(event.evseId));
+    if (event.eventType === "Ended") queueMicrotask(() => this.#transactionOver(event.evseId));
     this.#listener.transactionEvent(event);
+  }
+
+  #transactionOpen(evseId: number): void {
+    const session = this.session(evseId);
+    if (session !== undefined) this.permission.transactionOpen(session);
+    this.profiles.watch();
   }
 
   #transactionOver(evseId: number): void {
     this.profiles.transactionEnded(evseId);
     this.availability.save();
-    if (!this.#resetWhenIdle || this.#isCharging()) return;
-    this.#resetWhenIdle = false;
-    void this.reboot("ScheduledReset", "Soft").catch(() => {});
-  }
-
-  // Drivers of vehicles -----------------------------------------------------------------------------------------------
-
-  /**
-   * A driver presents a token at an EVSE: starts or stops charging there. Never throws for a token that is refused.
-   *
-   * @throws RangeError for an EVSE that the station does not have
-   */
-  async presentIdToken(evseId: number, token: IdToken): Promise<TokenOutcome> {
-    const session = this.session(evseId);
-    if (session === undefined) throw new RangeError(`there is no EVSE ${evseId}`);
-    if (session.authorization !== undefined) return this.#stopBy(session, token, session.authorization);
-    if (!session.usable || !this.#mayStartLocally()) return "Refused";
-    const standing = await this.authorization.decide(token);
-    if (standing.status !== "Accepted" || session.authorization !== undefined || !session.usable) return "Refused";
-    if (!this.reservations.allows(evseId, token, standing)) return "Refused";
-    this.#authorize(session, token, standing.groupIdToken);
-    return "Authorized";
-  }
-
-  async #stopBy(
-    session: Session,
-    token: IdToken,
-    starter: { readonly token: IdToken; readonly group?: IdToken },
-  ): Promise<TokenOutcome> {
-    let standing: TokenStanding | undefined;
-    if (!isSameToken(token, starter.token)) {
-      standing = this.authorization.local(token);
-      if (standing?.status !== "Accepted") standing = await this.authorization.decide(token);
-    }
-    if (!this.authorization.mayStop(token, standing, starter.token, starter.group)) return "Refused";
-    session.endAuthorization("StopAuthorized", "Local", token);
-    return "Stopped";
-  }
-
-  /** Before the first registration a station charges only when configured to (B02.FR.03, B03.FR.01). */
-  #mayStartLocally(): boolean {
-    const { status } = this.registration;
-    if (status === "Accepted") return true;
-    return this.settings.txBeforeAccepted || (status === "Unknown" && !this.isOnline);
-  }
-
-  #authorize(session: Session, token: IdToken, group: IdToken | undefined, remoteStartId?: number): void {
-    const reservationId = this.reservations.use(session.evse.id);
-    session.authorize({
-      token,
-      ...(group === undefined ? {} : { group }),
-      ...(remoteStartId === undefined ? {} : { remoteStartId }),
-      ...(reservationId === undefined ? {} : { reservationId }),
-    });
-  }
-
-  /** Answers a remote start; authorization and transaction follow the answer (F01, F02; OCPP 1.6 §5.11). */
-  remoteStart(request: RemoteStart): { readonly status: "Accepted" | "Rejected"; readonly transactionId?: string } {
-    const session = this.#sessionFor(request);
-    if (session === undefined || this.registration.status !== "Accepted") return { status: "Rejected" };
-    const known = this.authorization.local(request.token);
-    const group = request.groupToken ?? known?.groupIdToken;
-    const standing = group === undefined ? known : { status: "Accepted" as const, groupIdToken: group };
-    if (!this.reservations.allows(session.evse.id, request.token, standing)) return { status: "Rejected" };
-    this.afterAnswer(() => this.#startRemotely(session, request));
-    const transactionId = session.transaction?.id;
-    return { status: "Accepted", ...(transactionId === undefined ? {} : { transactionId }) };
-  }
-
-  #sessionFor(request: RemoteStart): Session | undefined {
-    const free = this.sessions.filter((session) => session.usable && session.authorization === undefined);
-    if (request.evseId !== undefined) return free.find((session) => session.evse.id === request.evseId);
-    const open = free.filter((session) => this.reservations.allows(session.evse.id, request.token, undefined));
-    return open.find((session) => session.evse.plugged) ?? open[0];
-  }
-
-  async #startRemotely(session: Session, request: RemoteStart): Promise<void> {
-    let group = request.groupToken;
-    if (this.settings.authorizeRemoteStart) {
-      const standing = await this.authorization.decide(request.token);
-      if (standing.status !== "Accepted") return;
-      group = standing.groupIdToken ?? group;
-    }
-    if (session.authorization !== undefined || !session.usable) return;
-    this.#authorize(session, request.token, group, request.remoteStartId);
-    const { profile } = request;
-    if (profile === undefined || session.transaction === undefined) return;
-    this.profiles.install(session.evse.id, { ...profile, transactionId: session.transaction.id });
-  }
-
-  /** Stops a transaction for the CSMS, after the answer (F03; OCPP 1.6 §5.12). */
-  remoteStop(transactionId: string): "Accepted" | "Rejected" {
-    const session = this.sessionOf(transactionId);
-    if (session === undefined || this.registration.status !== "Accepted") return "Rejected";
-    this.afterAnswer(() => session.endAuthorization("RemoteStop", "Remote"));
-    return "Accepted";
+    this.restart.transactionOver();
   }
 
   // Changes -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 export type { IdToken, TokenStanding } from "./authorization/id-token.ts";
 export { noAuthorization } from "./authorization/id-token.ts";
-export type { TokenOutcome } from "./charging-station.ts";
 export {
   type Clock,
   ManualClock,
@@ -31,6 +30,7 @@ export {
   stationVersions,
 } from "./simulated-station.ts";
 export { FileJournalStorage, type JournalStorage, MemoryJournalStorage } from "./storage/journal-storage.ts";
+export type { TokenOutcome } from "./transactions/charging-permission.ts";
 export type { LedgerEntry, TransactionMessage } from "./transactions/offline-queue.ts";
 export type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
 export { type Visitors, VisitorTraffic } from "./visitor-traffic.ts";

@@ -3,7 +3,7 @@ import { EventEmitter, once } from "node:events";
 import { join } from "node:path";
 import type { OcppVersion, SoapVersion, WireMessage } from "@polyphase/ocpp";
 import type { IdToken } from "./authorization/id-token.ts";
-import { ChargingStation, type ChargingStationOptions, type TokenOutcome } from "./charging-station.ts";
+import { ChargingStation, type ChargingStationOptions } from "./charging-station.ts";
 import { type Clock, ScaledClock } from "./clock.ts";
 import type { Settings } from "./configuration/settings.ts";
 import type { Driver } from "./driver.ts";
@@ -16,6 +16,7 @@ import { Family2Driver, family2Settings } from "./ocpp2/family2-driver.ts";
 import type { RegistrationStatus } from "./provisioning/registration.ts";
 import { seededRandom } from "./random.ts";
 import { FileJournalStorage, type JournalStorage, noJournalStorage } from "./storage/journal-storage.ts";
+import type { TokenOutcome } from "./transactions/charging-permission.ts";
 import type { LedgerEntry, TransactionMessage } from "./transactions/offline-queue.ts";
 import type { Session } from "./transactions/session.ts";
 import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
@@ -306,7 +307,7 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
 
   /** Restarts the station from its own panel; running transactions end. */
   async reboot(): Promise<void> {
-    await this.#engine.reboot("LocalReset", "Soft");
+    await this.#engine.restart.now("LocalReset", "Soft");
   }
 
   /** What can be seen of an EVSE now. @throws RangeError when there is none with this id */
@@ -347,9 +348,9 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
   }
 
   /** A driver presents a token: starts or stops charging. Plain text gets the station's token type. */
-  presentIdToken(evseId: number, token: string | IdToken): Promise<TokenOutcome> {
+  async presentIdToken(evseId: number, token: string | IdToken): Promise<TokenOutcome> {
     const presented = typeof token === "string" ? { idToken: token, type: this.#idTokenType } : token;
-    return this.#engine.presentIdToken(evseId, presented);
+    return this.#engine.permission.presentIdToken(this.#session(evseId), presented);
   }
 
   /** The vehicle stops taking energy, and takes it again. */

@@ -68,7 +68,7 @@ export class AlignedMetering {
         session.report("MeterValueClock", "Sample.Clock");
         continue;
       }
-      const sample = session.sample("Sample.Clock", settings.alignedMeasurands, "aligned");
+      const sample = session.sampling.take("Sample.Clock", settings.alignedMeasurands, "aligned");
       if (sample !== undefined) this.#host.sendMeterValues(session.evse.id, sample);
     }
   }

@@ -24,7 +24,7 @@ export const remoteCalls: Pick<
     const profile = chargingProfile === undefined ? undefined : profileOf(chargingProfile);
     if (connectorId === 0) return { status: "Rejected" };
     if (chargingProfile !== undefined && profile?.purpose !== "TxProfile") return { status: "Rejected" };
-    const { status } = station.remoteStart({
+    const { status } = station.permission.remoteStart({
       token: tokenOf(idTag),
       remoteStartId: 0,
       ...(connectorId === undefined ? {} : { evseId: connectorId }),
@@ -35,11 +35,11 @@ export const remoteCalls: Pick<
 
   RemoteStopTransaction: (driver, { transactionId }) => {
     const transaction = driver.sessionOfRemote(transactionId)?.transaction;
-    return { status: transaction === undefined ? "Rejected" : driver.station.remoteStop(transaction.id) };
+    return { status: transaction === undefined ? "Rejected" : driver.station.permission.remoteStop(transaction.id) };
   },
 
   Reset: ({ station }, { type }) => {
-    station.reset("Immediate", type);
+    station.restart.reset("Immediate", type);
     return { status: "Accepted" };
   },
 

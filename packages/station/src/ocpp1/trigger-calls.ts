@@ -9,7 +9,7 @@ function reportMeter(driver: Family1Driver, session: Session): void {
     session.report("Trigger", "Trigger");
     return;
   }
-  const sample = session.sample("Trigger", driver.station.settings.txUpdatedMeasurands, "trigger");
+  const sample = session.sampling.take("Trigger", driver.station.settings.txUpdatedMeasurands, "trigger");
   if (sample !== undefined) driver.sendMeterValues(session.evse.id, sample).catch(() => {});
 }
 

@@ -591,6 +591,25 @@ describe("remote control", () => {
     expect(await status("GetChargingProfiles", { requestId: 3, chargingProfile: {} })).toBe("NoProfiles");
   });
 
+  it("keeps the profile of a remote start for the vehicle that comes later (F02.FR.18)", async () => {
+    const chargingProfile = {
+      id: 9,
+      stackLevel: 0,
+      chargingProfilePurpose: "TxProfile",
+      chargingProfileKind: "Relative",
+      chargingSchedule: [{ id: 1, chargingRateUnit: "A", chargingSchedulePeriod: [{ startPeriod: 0, limit: 7 }] }],
+    };
+    const start = { idToken: { idToken: "APP", type: "Central" }, remoteStartId: 2, evseId: 1, chargingProfile };
+    expect(await status("RequestStartTransaction", start)).toBe("Accepted");
+    await bench.clock.advance(1_000);
+    bench.station.plugIn(1);
+    await bench.station.settled();
+    expect(bench.station.evse(1).values.phases[0]?.currentA).toBe(7);
+    await bench.station.presentIdToken(1, "APP");
+    await bench.station.settled();
+    expect(await status("GetChargingProfiles", { requestId: 3, chargingProfile: {} })).toBe("NoProfiles");
+  });
+
   it("answers NotSupported for functional blocks that it does not have", async () => {
     const message = { id: 1, priority: "InFront", message: { format: "UTF8", content: "hello" } };
     await expect(bench.csms.call("SetDisplayMessage", { message })).rejects.toMatchObject({ code: "NotSupported" });

@@ -27,7 +27,7 @@ export const remoteCalls: Pick<
     if (chargingProfile !== undefined && offersProfiles && profile?.purpose !== "TxProfile") {
       return { status: "Rejected", statusInfo: { reasonCode: "InvalidProfile" } };
     }
-    return station.remoteStart({
+    return station.permission.remoteStart({
       token: { idToken: idToken.idToken, type: idToken.type },
       remoteStartId,
       ...(evseId === undefined ? {} : { evseId }),
@@ -36,7 +36,9 @@ export const remoteCalls: Pick<
     });
   },
 
-  RequestStopTransaction: ({ station }, { transactionId }) => ({ status: station.remoteStop(transactionId) }),
+  RequestStopTransaction: ({ station }, { transactionId }) => ({
+    status: station.permission.remoteStop(transactionId),
+  }),
 
   GetTransactionStatus: ({ station }, { transactionId }) => {
     // E14.FR.06: without an id only the queue is meant.
@@ -50,10 +52,10 @@ export const remoteCalls: Pick<
   Reset: ({ station }, { type, evseId }) => {
     // There is no memory of transactions to resume from (B13: TxResumptionTimeout is absent).
     if (type === "ImmediateAndResume") return { status: "Rejected" };
-    if (evseId === undefined || evseId === 0) return { status: station.reset(type) };
+    if (evseId === undefined || evseId === 0) return { status: station.restart.reset(type) };
     const session = station.session(evseId);
     if (session === undefined) return { status: "Rejected" };
-    return { status: station.resetEvse(session, type) };
+    return { status: station.restart.resetEvse(session, type) };
   },
 
   UnlockConnector: ({ station }, { evseId, connectorId }) => {

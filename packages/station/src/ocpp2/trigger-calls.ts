@@ -6,7 +6,7 @@ import type { Family2Driver } from "./family2-driver.ts";
 function sendMeterValues(driver: Family2Driver, sessions: readonly Session[]): void {
   for (const session of sessions) {
     // F06.FR.06: the clock-aligned measurands.
-    const sample = session.sample("Trigger", driver.station.settings.alignedMeasurands, "trigger");
+    const sample = session.sampling.take("Trigger", driver.station.settings.alignedMeasurands, "trigger");
     if (sample !== undefined) driver.sendMeterValues(session.evse.id, sample).catch(() => {});
   }
 }

@@ -5,7 +5,8 @@ import type { Settings } from "../configuration/settings.ts";
 import { ElectricVehicle } from "../electric-vehicle/electric-vehicle.ts";
 import type { PowerLimit } from "../evse/electrical.ts";
 import type { Evse, Fault } from "../evse/evse.ts";
-import { type MeterSample, type SampleContext, takeSample } from "../metering/meter-sample.ts";
+import type { MeterSample, SampleContext } from "../metering/meter-sample.ts";
+import { SessionSampling } from "../metering/session-sampling.ts";
 import type {
   ChargingState,
   StoppedReason,
@@ -55,15 +56,13 @@ interface Happening {
 /** Vehicle and limits are looked at this often while a contactor is closed. */
 const TICK_MS = 15_000;
 
-/** Samples for the Ended event that a station keeps; beyond it every second one is dropped (E06.FR.13). */
-const MOST_ENDED_SAMPLES = 200;
-
 /**
  * One EVSE with its driver: authorization, transaction and samples. Follows TxStartPoint and TxStopPoint; family 1
  * is the case where a transaction runs from the closed power path to the end of the authorization.
  */
 export class Session {
   readonly evse: Evse;
+  readonly sampling: SessionSampling;
   readonly #host: SessionHost;
   #authorization: SessionAuthorization | undefined;
   #transaction: Transaction | undefined;
@@ -77,14 +76,10 @@ export class Session {
   /** An invalid token may take energy up to this register value. */
   #energyCapWh: number | undefined;
   #beginMeasured = false;
-  #endedSamples: MeterSample[] = [];
-  #seriesWh = new Map<string, number>();
   #chargingSince: number | undefined;
   #timeSpentChargingMs = 0;
   #delivering = false;
   #connectTimer: Timer | undefined;
-  #updatedTimer: Timer | undefined;
-  #endedTimer: Timer | undefined;
   #tickTimer: Timer | undefined;
   /** A transaction ended and its vehicle is still plugged in (1.6: Finishing). */
   finishing = false;
@@ -96,6 +91,7 @@ export class Session {
   constructor(evse: Evse, host: SessionHost) {
     this.evse = evse;
     this.#host = host;
+    this.sampling = new SessionSampling(evse, host);
   }
 
   get transaction(): Readonly<Transaction> | undefined {
@@ -239,23 +235,14 @@ export class Session {
     const { settings } = this.#host;
     const aligned = trigger === "MeterValueClock";
     const measurands = aligned ? settings.alignedMeasurands : settings.txUpdatedMeasurands;
-    const sample = this.sample(context, measurands, aligned ? "aligned" : "updated");
+    const sample = this.sampling.take(context, measurands, aligned ? "aligned" : "updated");
     if (sample === undefined && trigger !== "Trigger") return;
     this.#emit("Updated", { trigger, samples: sample === undefined ? [] : [sample] });
   }
 
-  /** Takes a sample; the Interval measurand counts from the previous sample of the same series. */
-  sample(context: SampleContext, measurands: Settings["alignedMeasurands"], series: string): MeterSample | undefined {
-    const registerWh = this.evse.meterWh;
-    const intervalWh = registerWh - (this.#seriesWh.get(series) ?? registerWh);
-    this.#seriesWh.set(series, registerWh);
-    return takeSample(this.evse, this.#host.stationTime(), context, measurands, intervalWh);
-  }
-
   /** Keeps a clock-aligned sample for the Ended event (AlignedDataCtrlr.TxEndedMeasurands). */
   keepAlignedSample(): void {
-    if (this.#transaction === undefined) return;
-    this.#keep(this.sample("Sample.Clock", this.#host.settings.alignedTxEndedMeasurands, "alignedEnded"));
+    if (this.#transaction !== undefined) this.sampling.keep("Sample.Clock");
   }
 
   /** Ends what storage remembers of a transaction that was running when the station lost its supply. */
@@ -268,7 +255,6 @@ export class Session {
   /** Starts sampling anew after an interval was configured. */
   restartSampling(): void {
     if (this.#transaction === undefined) return;
-    this.#stopSampling();
     this.#startSampling();
   }
 
@@ -313,25 +299,20 @@ export class Session {
   }
 
   #begin(happening: Happening): void {
-    const meterWh = this.evse.meterWh;
     this.#transaction = {
       id: this.#host.createTransactionId(),
       evseId: this.evse.id,
       startedAt: this.#host.stationTime(),
-      meterStartWh: meterWh,
+      meterStartWh: this.evse.meterWh,
       seqNo: 0,
       chargingState: this.chargingState,
     };
     this.#timeSpentChargingMs = 0;
     this.#chargingSince = undefined;
     this.#beginMeasured = false;
-    this.#endedSamples = [];
-    this.#seriesWh.clear();
-    for (const series of ["updated", "ended", "aligned", "alignedEnded"]) this.#seriesWh.set(series, meterWh);
+    this.sampling.begin();
     this.finishing = false;
-    const { txStartedMeasurands, txEndedMeasurands } = this.#host.settings;
-    const begin = this.sample("Transaction.Begin", txStartedMeasurands, "started");
-    this.#keep(this.sample("Transaction.Begin", txEndedMeasurands, "ended"));
+    const begin = this.sampling.take("Transaction.Begin", this.#host.settings.txStartedMeasurands, "started");
     this.#emit("Started", { ...happening, samples: begin === undefined ? [] : [begin] });
     this.#startSampling();
   }
@@ -339,9 +320,9 @@ export class Session {
   #finish(happening: Happening): void {
     this.#closeChargingSpan();
     this.evse.setContactor(false);
-    this.#keep(this.sample("Transaction.End", this.#host.settings.txEndedMeasurands, "ended"));
+    this.sampling.keep("Transaction.End");
     const reason = this.#endReason ?? happening.reason ?? "Local";
-    this.#emit("Ended", { ...happening, reason, samples: this.#endedSamples });
+    this.#emit("Ended", { ...happening, reason, samples: this.sampling.ended });
     this.#stopSampling();
     this.#connectTimer?.cancel();
     this.#connectTimer = undefined;
@@ -349,7 +330,6 @@ export class Session {
     this.#authorization = undefined;
     this.#endReason = undefined;
     this.#energyCapWh = undefined;
-    this.#endedSamples = [];
     this.#delivering = false;
     this.finishing = this.evse.plugged;
     if (this.inoperativeWhenIdle) {
@@ -443,7 +423,7 @@ export class Session {
     if (samples.some((sample) => sample.context === "Transaction.Begin")) this.#beginMeasured = true;
     if (!startsCharging || this.#beginMeasured) return samples;
     this.#beginMeasured = true;
-    const begin = this.sample("Transaction.Begin", this.#host.settings.txStartedMeasurands, "started");
+    const begin = this.sampling.take("Transaction.Begin", this.#host.settings.txStartedMeasurands, "started");
     return begin === undefined ? samples : [begin, ...samples];
   }
 
@@ -462,15 +442,6 @@ export class Session {
     this.#chargingSince = undefined;
   }
 
-  #keep(sample: MeterSample | undefined): void {
-    if (sample === undefined) return;
-    this.#endedSamples.push(sample);
-    if (this.#endedSamples.length <= MOST_ENDED_SAMPLES) return;
-    this.#endedSamples = this.#endedSamples.filter(
-      (_, index) => index === 0 || index === this.#endedSamples.length - 1 || index % 2 === 0,
-    );
-  }
-
   #awaitConnection(): void {
     this.#connectTimer?.cancel();
     const { evConnectionTimeOutS } = this.#host.settings;
@@ -482,35 +453,15 @@ export class Session {
   }
 
   #startSampling(): void {
-    this.#armUpdated();
-    this.#armEnded();
-  }
-
-  #armUpdated(): void {
-    const { txUpdatedIntervalS } = this.#host.settings;
-    if (txUpdatedIntervalS <= 0) return;
-    this.#updatedTimer = this.#host.clock.setTimer(txUpdatedIntervalS * 1000, () => {
-      this.#armUpdated();
+    this.sampling.start(() => {
       this.#settlePower();
       this.report("MeterValuePeriodic", "Sample.Periodic");
     });
   }
 
-  #armEnded(): void {
-    const { txEndedIntervalS, txEndedMeasurands } = this.#host.settings;
-    if (txEndedIntervalS <= 0 || txEndedMeasurands.length === 0) return;
-    this.#endedTimer = this.#host.clock.setTimer(txEndedIntervalS * 1000, () => {
-      this.#armEnded();
-      this.#keep(this.sample("Sample.Periodic", this.#host.settings.txEndedMeasurands, "ended"));
-    });
-  }
-
   #stopSampling(): void {
-    this.#updatedTimer?.cancel();
-    this.#endedTimer?.cancel();
+    this.sampling.stop();
     this.#tickTimer?.cancel();
-    this.#updatedTimer = undefined;
-    this.#endedTimer = undefined;
     this.#tickTimer = undefined;
   }
 }
