@@ -202,8 +202,12 @@ describe("connect", () => {
     expect(new JsonStation({ ...options, versions: ["1.6"] }).connection).toBeUndefined();
   });
 
-  test("to a URL that is none fails like any other attempt", async () => {
-    const { station, failures } = stationOf("http//nowhere");
+  test.each([
+    ["a URL that is none", { url: "http//nowhere" }],
+    ["an identity that no URL can hold", { identity: "\ud800" }],
+    ["a header that HTTP does not allow", { headers: { "X-A": "b\r\nc: d" } }],
+  ])("with %s fails like any other attempt", async (_name, options) => {
+    const { station, failures } = stationOf("ws://127.0.0.1:9", options);
     station.connect().catch(() => {});
     expect((await failures.next()).error.message).toContain("cannot connect");
   });

@@ -224,6 +224,19 @@ export class JsonStation<V extends OcppVersion = OcppVersion> {
 
   #attempt(): void {
     this.#cancelRetry = undefined;
+    let socket: OcppSocket;
+    try {
+      socket = this.#createSocket();
+    } catch (error) {
+      this.#failed(connectError(error as Error));
+      return;
+    }
+    this.#socket = socket;
+    this.#watch(socket);
+  }
+
+  /** @throws when the URL, a header or the TLS options are none */
+  #createSocket(): OcppSocket {
     const { url, identity, versions, compression, headers, password, tls } = this.#options;
     const target = `${url.replace(/\/+$/, "")}/${encodeURIComponent(identity)}`;
     const options: ClientOptions & { closeTimeout: number } = {
@@ -237,15 +250,7 @@ export class JsonStation<V extends OcppVersion = OcppVersion> {
       perMessageDeflate: deflateOptions(compression),
       closeTimeout: CLOSE_HANDSHAKE_MS,
     };
-    let socket: OcppSocket;
-    try {
-      socket = new OcppSocket(target, versions.map(subprotocolOf), options);
-    } catch (error) {
-      this.#failed(connectError(error as Error));
-      return;
-    }
-    this.#socket = socket;
-    this.#watch(socket);
+    return new OcppSocket(target, versions.map(subprotocolOf), options);
   }
 
   /** Follows one attempt until it is open or has failed. */
