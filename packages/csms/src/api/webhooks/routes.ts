@@ -219,9 +219,9 @@ function deliveryRoutes(webhooks: Webhooks): FastifyPluginAsyncTypebox {
           response: { 200: Type.Omit(Attempt, ["eventId", "attempt"]) },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const gone = new AbortController();
-        request.raw.once("aborted", () => gone.abort());
+        reply.raw.once("close", () => gone.abort());
         const { at, durationMs, status, error } = await webhooks.test(request.params.webhookId, gone.signal);
         return outcomeJson({ at, durationMs, status, error });
       },
