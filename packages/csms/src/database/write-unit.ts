@@ -22,23 +22,33 @@ export interface WriteStatement<Row extends object> {
   readonly name: string;
   /** Statements of a group run in ascending order: a parent table before its children. */
   readonly order: number;
-  /** Columns in the order of the statement's parameters. `jsonb` values are given as JSON text. */
+  /**
+   * Columns in the order of the statement's parameters. `jsonb` values are given as JSON text, `timestamptz` as Date or
+   * as text with a zone, `numeric` as number or decimal text. NUL and halves of surrogate pairs in text, which
+   * PostgreSQL cannot hold, become U+FFFD.
+   */
   readonly columns: { readonly [Column in keyof Row & string]: ColumnType };
   /**
-   * The SQL text; `rows` is a table expression with the columns above, for example
+   * The SQL text; `rows` is a table expression with the columns above and an alias of its own. It must be idempotent,
+   * because a group is sent again when its connection was lost before COMMIT was confirmed. For example
    * `insert into evse (station_id, evse_id) select station_id, evse_id from ${rows} on conflict do nothing`.
    */
   sql(rows: string): string;
   /**
    * Identity of a row, for upserts: of several rows with one key in a group only the last is written, because
-   * PostgreSQL cannot update a row twice in one statement. Absent: every row is written.
+   * PostgreSQL cannot update a row twice in one statement; so a row must hold all that the statement is to write, and
+   * not lean on what an earlier row of the same key left. Absent: every row is written.
    */
   key?(row: Row): string;
 }
 
 /** The writes of one message or command. They become durable together or not at all. */
 export interface WriteUnit {
-  /** Adds a row to be written. */
+  /**
+   * Adds a row to be written.
+   *
+   * @throws TypeError or RangeError, naming statement and column, when a value does not fit its column
+   */
   add<Row extends object>(statement: WriteStatement<Row>, row: Row): this;
   /** Adds a domain event: stored in the same commit, given to subscribers after it. */
   publish(event: DomainEvent): this;
