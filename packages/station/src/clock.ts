@@ -8,7 +8,7 @@ export interface Timer {
 export interface Clock {
   /** The simulated time now. Never goes back. */
   now(): number;
-  /** Calls back once, `delayMs` of simulated time from now. The callback must not throw. */
+  /** Calls back once, `delayMs` of simulated time from now. */
   setTimer(delayMs: number, callback: () => void): Timer;
 }
 
@@ -207,11 +207,22 @@ export class ScaledClock implements Clock {
     for (let entry = this.#timers.takeDue(now); entry !== undefined; entry = this.#timers.takeDue(now)) {
       const callback = entry.callback;
       entry.callback = undefined;
-      callback?.();
+      try {
+        callback?.();
+      } catch (error) {
+        throwLater(error);
+      }
       if (this.#stopped) return;
     }
     this.#arm();
   }
+}
+
+/** Lets an error reach the process without holding up the timers of other stations. */
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 /** Time that stands still until a test moves it. */

@@ -301,6 +301,41 @@ describe("a station", () => {
     });
   });
 
+  it("keeps to the interval of a rejection although the connection was lost meanwhile (B03.FR.02)", async () => {
+    bench = new Bench("2.0.1");
+    const { csms, clock } = bench;
+    await csms.listen();
+    csms.answers.set("BootNotification", () => ({
+      status: "Rejected",
+      currentTime: new Date(clock.now()).toISOString(),
+      interval: 600,
+    }));
+    const station = bench.makeStation();
+    const rejected = once(station, "registrationChanged");
+    await station.start({ untilRegistered: false });
+    await rejected;
+    const back = once(station, "online");
+    await csms.cut();
+    await back;
+    await clock.advance(590_000);
+    expect(csms.all("BootNotification")).toHaveLength(1);
+    await clock.advance(20_000);
+    expect(csms.all("BootNotification")).toHaveLength(2);
+  });
+
+  it("boots at once on a new connection when the answer to its boot was lost with the old one", async () => {
+    bench = new Bench("1.6");
+    const { csms } = bench;
+    await csms.listen();
+    csms.answers.set("BootNotification", async () => {
+      csms.answers.delete("BootNotification");
+      await csms.cut();
+      return {};
+    });
+    await bench.makeStation().start();
+    expect(csms.all("BootNotification")).toHaveLength(2);
+  });
+
   it("keeps its queue in a file of the data directory", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "polyphase-station-"));
     try {

@@ -154,17 +154,28 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
       this.#engineOptions(options, supplies),
       {
         registrationChanged: (status) => {
-          this.emit("registrationChanged", status);
-          if (status === "Accepted") this.emit("registered");
+          this.#tell("registrationChanged", status);
+          if (status === "Accepted") this.#tell("registered");
         },
-        transactionEvent: (event) => this.emit(`transaction${event.eventType}`, event),
-        messageDiscarded: (message, error) => this.emit("messageDiscarded", message, error),
-        rebooted: (reason) => this.emit("rebooted", reason),
-        connectFailed: (error) => this.emit("connectFailed", error),
+        transactionEvent: (event) => this.#tell(`transaction${event.eventType}`, event),
+        messageDiscarded: (message, error) => this.#tell("messageDiscarded", message, error),
+        rebooted: (reason) => this.#tell("rebooted", reason),
+        connectFailed: (error) => this.#tell("connectFailed", error),
       },
       (engine) => this.#makeDriver(engine, identity, securityProfileOf(options)),
       (engine, driver) => this.#makeLink(engine, driver, options),
     );
+  }
+
+  /** Emits an event; what a listener throws reaches the process and not the station in the middle of a step. */
+  #tell<E extends keyof StationEvents>(event: E, ...facts: StationEvents[E]): void {
+    try {
+      (this as EventEmitter).emit(event, ...facts);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   #engineOptions(options: SimulatedStationOptions, supplies: readonly Supply[]): ChargingStationOptions {
@@ -201,16 +212,16 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
       answer: (action, payload) => driver.answer(action, payload),
       online: () => {
         engine.online();
-        this.emit("online");
+        this.#tell("online");
       },
       offline: () => {
         engine.offline();
-        this.emit("offline");
+        this.#tell("offline");
       },
       message: (message) => {
-        if (this.listenerCount("message") > 0) this.emit("message", message);
+        if (this.listenerCount("message") > 0) this.#tell("message", message);
       },
-      connectFailed: (error) => this.emit("connectFailed", error),
+      connectFailed: (error) => this.#tell("connectFailed", error),
     };
     const random = engine.random.fork("transport");
     const { password, tls, listen, publicUrl } = options;

@@ -47,6 +47,8 @@ export class Registration {
   #booting = false;
   #lastSentAt = 0;
   #lastHeartbeatAt = 0;
+  /** The CSMS asked not to be called before this moment of simulated time (B02.FR.04, B03.FR.02). */
+  #notBefore = 0;
 
   constructor(host: RegistrationHost) {
     this.#host = host;
@@ -60,13 +62,16 @@ export class Registration {
   restart(reason: BootReason): void {
     this.#stopTimer();
     this.#reason = reason;
+    this.#notBefore = 0;
     this.#change("Unknown");
   }
 
   /** The CSMS can be reached: registers, or goes on when that was done on an earlier connection. */
   online(): void {
+    const waitMs = this.#notBefore - this.#host.clock.now();
     if (this.#status === "Accepted") this.#armHeartbeat();
-    else if (this.#timer === undefined) void this.boot();
+    else if (waitMs > 0) this.#bootIn(waitMs / 1000);
+    else void this.boot();
   }
 
   /** The CSMS cannot be reached; over OCPP-S heartbeats go on, for nothing else tells when it can be. */
@@ -104,8 +109,10 @@ export class Registration {
       this.#armHeartbeat();
       return;
     }
+    const waitS = answer.intervalS > 0 ? answer.intervalS : OWN_WAIT_S;
+    this.#notBefore = this.#host.clock.now() + waitS * 1000;
     this.#change(answer.status);
-    this.#bootIn(answer.intervalS > 0 ? answer.intervalS : OWN_WAIT_S);
+    this.#bootIn(waitS);
   }
 
   /** A message was sent: the next heartbeat can wait (G02.FR.05). */
