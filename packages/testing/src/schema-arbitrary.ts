@@ -4,8 +4,11 @@ import fc from "fast-check";
 /** Named schemas that references point at, as `definitionsOf` of \@polyphase/ocpp gives them. */
 export type Definitions = Readonly<Record<string, JsonSchema>>;
 
-/** Below this depth only what is required is generated, so that the large messages of 2.1 stay small. */
-const DEPTH_OF_OPTIONAL_PROPERTIES = 3;
+/** Which optional properties an instance has. With "all" it has every property that its schema describes. */
+type Optional = "all" | "some" | "none";
+
+/** Below this depth lists are short, so that the large messages of 2.1 stay small. */
+const DEPTH_OF_LISTS = 3;
 const LONGEST_FREE_TEXT = 60;
 const MOST_ITEMS = 3;
 
@@ -32,8 +35,7 @@ const zone = fc.oneof(
     .map(([sign, hours, minutes]) => `${sign}${two(hours)}:${two(minutes)}`),
 );
 
-/** Date-times of RFC 3339 with every freedom it gives: fractions of any length, offsets, small letters, leap days. */
-export const dateTimeArbitrary: fc.Arbitrary<string> = fc
+const ordinaryDateTimes = fc
   .tuple(
     fc.oneof(
       fc.date({ min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59Z"), noInvalidDate: true }),
@@ -47,6 +49,15 @@ export const dateTimeArbitrary: fc.Arbitrary<string> = fc
     const [day, time] = date.toISOString().slice(0, 19).split("T");
     return `${day}${separator}${time}${fraction === undefined ? "" : `.${fraction}`}${offset}`;
   });
+
+/**
+ * Date-times of RFC 3339 with every freedom it gives: fractions of any length, offsets, small letters, leap days,
+ * leap seconds.
+ */
+export const dateTimeArbitrary: fc.Arbitrary<string> = fc.oneof(
+  { arbitrary: ordinaryDateTimes, weight: 9 },
+  { arbitrary: fc.constantFrom("2016-12-31T23:59:60Z", "1990-12-31t15:59:60.5-08:00"), weight: 1 },
+);
 
 /** Texts that are no date-time, each for another reason. */
 export const noDateTimes: readonly string[] = [
@@ -145,14 +156,19 @@ function numberArbitrary(schema: JsonSchema): fc.Arbitrary<number> {
 const anyValue = fc.oneof(fc.string({ maxLength: 20 }), fc.integer(), fc.boolean(), fc.constant({ any: ["value"] }));
 const freeName = fc.stringMatching(/^x[A-Za-z]{0,8}$/);
 
-function objectArbitrary(schema: JsonSchema, definitions: Definitions, depth: number): fc.Arbitrary<object> {
+function objectArbitrary(
+  schema: JsonSchema,
+  definitions: Definitions,
+  depth: number,
+  optional: Optional,
+): fc.Arbitrary<object> {
   const required = schema.required ?? [];
   const wanted = Object.entries(schema.properties ?? {}).filter(
-    ([name]) => depth < DEPTH_OF_OPTIONAL_PROPERTIES || required.includes(name),
+    ([name]) => optional !== "none" || required.includes(name),
   );
   const known = fc.record(
-    Object.fromEntries(wanted.map(([name, property]) => [name, instance(property, definitions, depth + 1)])),
-    { requiredKeys: [...required], noNullPrototype: true },
+    Object.fromEntries(wanted.map(([name, property]) => [name, instance(property, definitions, depth + 1, optional)])),
+    { requiredKeys: optional === "all" ? wanted.map(([name]) => name) : [...required], noNullPrototype: true },
   );
   if (schema.additionalProperties === false) return known;
   const extra = fc.dictionary(
@@ -163,17 +179,30 @@ function objectArbitrary(schema: JsonSchema, definitions: Definitions, depth: nu
   return fc.tuple(known, extra).map(([values, more]) => ({ ...more, ...values }));
 }
 
-function instance(reference: JsonSchema, definitions: Definitions, depth: number): fc.Arbitrary<unknown> {
+function arrayArbitrary(
+  { items = {}, minItems = 0, maxItems = Number.POSITIVE_INFINITY }: JsonSchema,
+  definitions: Definitions,
+  depth: number,
+  optional: Optional,
+): fc.Arbitrary<unknown[]> {
+  const minLength = Math.min(maxItems, Math.max(minItems, optional === "all" ? 1 : 0));
+  const most = depth < DEPTH_OF_LISTS && optional !== "all" ? MOST_ITEMS : 1;
+  const maxLength = Math.min(maxItems, Math.max(minLength, most));
+  return fc.array(instance(items, definitions, depth + 1, optional), { minLength, maxLength });
+}
+
+function instance(
+  reference: JsonSchema,
+  definitions: Definitions,
+  depth: number,
+  optional: Optional,
+): fc.Arbitrary<unknown> {
   const schema = resolveSchema(reference, definitions);
   switch (schema.type) {
     case "object":
-      return objectArbitrary(schema, definitions, depth);
-    case "array": {
-      const minLength = schema.minItems ?? 0;
-      const most = depth < DEPTH_OF_OPTIONAL_PROPERTIES ? MOST_ITEMS : 1;
-      const maxLength = Math.min(schema.maxItems ?? Number.POSITIVE_INFINITY, Math.max(minLength, most));
-      return fc.array(instance(schema.items ?? {}, definitions, depth + 1), { minLength, maxLength });
-    }
+      return objectArbitrary(schema, definitions, depth, optional);
+    case "array":
+      return arrayArbitrary(schema, definitions, depth, optional);
     case "string":
       return textArbitrary(schema);
     case "integer":
@@ -188,9 +217,13 @@ function instance(reference: JsonSchema, definitions: Definitions, depth: number
 }
 
 /**
- * Generates values that a schema of the catalogue accepts, honouring every keyword that its schemas use. The values
- * survive a trip through JSON unchanged.
+ * Generates values that a schema of the catalogue accepts, honouring every keyword that its schemas use. Some have
+ * every property down to the deepest, some only what is required. The values survive a trip through JSON unchanged.
  */
 export function arbitraryFromSchema(schema: JsonSchema, definitions: Definitions): fc.Arbitrary<unknown> {
-  return instance(schema, definitions, 0);
+  return fc.oneof(
+    { arbitrary: instance(schema, definitions, 0, "none"), weight: 1 },
+    { arbitrary: instance(schema, definitions, 0, "some"), weight: 2 },
+    { arbitrary: instance(schema, definitions, 0, "all"), weight: 2 },
+  );
 }

@@ -7,3 +7,5 @@ export { SoapStation, type SoapStationOptions } from "./soap-station.ts";
 export { namespaceOf, type SoapService, type SoapVersion, soapVersions } from "./soap-version.ts";
 export type { AcceptedRequest, SoapPeer } from "./station-registry.ts";
 export { describeService } from "./wsdl.ts";
+export { readXml, type XmlAttribute, type XmlElement, type XmlLimits, XmlSyntaxError } from "./xml-reader.ts";
+export { XmlCharacterError } from "./xml-writer.ts";
