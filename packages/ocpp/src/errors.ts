@@ -61,6 +61,7 @@ export function errorCodeFor(version: OcppVersion, violation: Violation): ErrorC
     case "maxItems":
       return "OccurrenceConstraintViolation";
     case "additionalProperties":
+    case "frame":
       return "FormatViolation";
     default:
       return "PropertyConstraintViolation";

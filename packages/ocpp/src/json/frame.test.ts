@@ -75,6 +75,26 @@ describe("well-formed frames", () => {
 });
 
 describe("malformed frames", () => {
+  const nested = (levels: number, inside = "1") => `${'{"a":['.repeat(levels / 2)}${inside}${"]}".repeat(levels / 2)}`;
+
+  test.each(["1.6", "2.1"] as const)(
+    "a message of %s nested too deeply to be copied is refused under its id",
+    (version) => {
+      expect(parseFrame(version, `[2,"7","DataTransfer",${nested(2_000)}]`)).toMatchObject({
+        kind: "malformed",
+        messageId: "7",
+        answer: "FormatViolation",
+      });
+      expect(parseFrame(version, `[3,"7",${nested(2_000)}]`)).toMatchObject({ messageId: "7", isResult: true });
+    },
+  );
+
+  test("brackets in texts, however they are escaped, are no levels", () => {
+    const brackets = JSON.stringify(`${'\\"['.repeat(2_000)}\\`);
+    const frame = parseFrame("2.1", `[2,"7","DataTransfer",${nested(90, brackets)}]`);
+    expect(frame).toMatchObject({ kind: "CALL", messageId: "7" });
+  });
+
   interface Case {
     readonly text: string;
     readonly in2: { readonly messageId: string; readonly answer: string | undefined };

@@ -74,17 +74,49 @@ function ignorable(reason: string, messageId: unknown, isResult = false): Malfor
   return { kind: "malformed", messageId: readable ? messageId : "", reason, answer: undefined, isResult };
 }
 
+/** Levels of lists and objects in a message. The deepest message of OCPP has a fifth of them. */
+const DEEPEST_NESTING = 100;
+/** A shorter text cannot be nested so deeply that a recursive reader of it would fail. */
+const SHORTEST_DEEP_TEXT = 2_048;
+
+/** Whether a text has more levels than a message may have: whoever copies or writes its payload would run out of stack. */
+function isTooDeep(text: string): boolean {
+  if (text.length < SHORTEST_DEEP_TEXT) return false;
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x22) {
+      do {
+        index = text.indexOf('"', index + 1);
+        if (index < 0) return false;
+      } while (isEscaped(text, index));
+    } else if (code === 0x5b || code === 0x7b) {
+      depth++;
+      if (depth > DEEPEST_NESTING) return true;
+    } else if (code === 0x5d || code === 0x7d) {
+      depth--;
+    }
+  }
+  return false;
+}
+
+function isEscaped(text: string, index: number): boolean {
+  let first = index;
+  while (text.charCodeAt(first - 1) === 0x5c) first--;
+  return (index - first) % 2 === 1;
+}
+
 const START_OF_REQUEST = /^\s*\[\s*2\s*,\s*"([^"\\\p{Cc}]{0,255})"/u;
 const START_OF_OTHER = /^\s*\[\s*([3-6])\s*,\s*"([^"\\\p{Cc}]{0,255})"/u;
 
-/** Text that is no JSON. The beginning often survives, and tells whom to answer. */
-function brokenJson(version: OcppVersion, text: string): MalformedFrame {
+/** Text that is no JSON, or none to be read. The beginning often survives, and tells whom to answer. */
+function brokenJson(version: OcppVersion, text: string, reason = "not JSON"): MalformedFrame {
   const start = text.slice(0, 300);
   const request = START_OF_REQUEST.exec(start);
-  if (request !== null) return malformed(version, "not JSON", "FormatViolation", request[1]);
+  if (request !== null) return malformed(version, reason, "FormatViolation", request[1]);
   const other = START_OF_OTHER.exec(start);
-  if (other !== null) return ignorable("not JSON", other[2], other[1] === "3");
-  return malformed(version, "not JSON", "RpcFrameworkError");
+  if (other !== null) return ignorable(reason, other[2], other[1] === "3");
+  return malformed(version, reason, "RpcFrameworkError");
 }
 
 function brokenRequest(
@@ -142,6 +174,7 @@ function errorFrame(kind: ErrorFrame["kind"], elements: readonly unknown[]): Err
 
 /** Reads one message. Never throws: what cannot be read is a {@link MalformedFrame} with the answer it deserves. */
 export function parseFrame(version: OcppVersion, text: string): Frame {
+  if (isTooDeep(text)) return brokenJson(version, text, `nested more than ${DEEPEST_NESTING} levels deep`);
   let elements: unknown;
   try {
     elements = JSON.parse(text);

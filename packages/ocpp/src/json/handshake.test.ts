@@ -1,15 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ocppVersions } from "../catalogue/version.ts";
-import {
-  allowsIdentity,
-  basicAuthorization,
-  basicCredentials,
-  chooseVersion,
-  identityOf,
-  offeredSubprotocols,
-  pathOf,
-} from "./handshake.ts";
+import { basicAuthorization, basicCredentials } from "../endpoint/basic-authentication.ts";
+import { allowsIdentity, chooseVersion, identityOf, offeredSubprotocols, pathOf } from "./handshake.ts";
 
 describe("identity", () => {
   test("is the last segment, percent-decoded", () => {

@@ -2,13 +2,9 @@ import type { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
+import { type BasicCredentials, basicCredentials } from "../endpoint/basic-authentication.ts";
+import type { RefusalStatus } from "../endpoint/http-endpoint.ts";
 import { isFamily2 } from "./frame.ts";
-
-/** Credentials of HTTP Basic authentication, as the bytes that were sent: a key of 1.6 is binary. */
-export interface BasicCredentials {
-  readonly username: Buffer;
-  readonly password: Buffer;
-}
 
 /** What a station says of itself when it connects. */
 export interface Handshake {
@@ -31,9 +27,6 @@ export interface Handshake {
   /** Aborted when the station gives up, or the decision took too long. */
   readonly signal: AbortSignal;
 }
-
-/** Status codes that refuse a station. */
-export type RefusalStatus = 401 | 403 | 404 | 429 | 503;
 
 /** Whether a station may connect. */
 export type HandshakeDecision =
@@ -119,24 +112,6 @@ export function identityOf(path: string, base: string): string | undefined {
 /** Whether the version allows the identity: 2.x wants at most 48 characters and no colon (Part 4 §3.1.1). */
 export function allowsIdentity(version: OcppVersion, identity: string): boolean {
   return !isFamily2(version) || (identity.length <= LONGEST_IDENTITY_2 && !identity.includes(":"));
-}
-
-const COLON = 0x3a;
-
-/** Reads an Authorization header of scheme Basic; split at the first colon, on bytes. */
-export function basicCredentials(header: string | undefined): BasicCredentials | undefined {
-  const match = /^Basic +([A-Za-z0-9+/_-]+={0,2}) *$/i.exec(header ?? "");
-  if (match?.[1] === undefined) return undefined;
-  const bytes = Buffer.from(match[1], "base64");
-  const colon = bytes.indexOf(COLON);
-  if (colon < 0) return undefined;
-  return { username: bytes.subarray(0, colon), password: bytes.subarray(colon + 1) };
-}
-
-/** The value of an Authorization header of scheme Basic. */
-export function basicAuthorization(username: string, password: string | Buffer): string {
-  const bytes = Buffer.concat([Buffer.from(`${username}:`), Buffer.from(password)]);
-  return `Basic ${bytes.toString("base64")}`;
 }
 
 /** Gathers what is known of a station that wants to connect. */

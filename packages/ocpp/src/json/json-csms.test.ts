@@ -5,9 +5,10 @@ import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { OcppVersion } from "../catalogue/version.ts";
 import type { Connection } from "../connection.ts";
-import { basicAuthorization, type Handshake, type HandshakeDecision } from "./handshake.ts";
+import { basicAuthorization } from "../endpoint/basic-authentication.ts";
+import { ManualTimers } from "../endpoint/manual-timers.ts";
+import type { Handshake, HandshakeDecision } from "./handshake.ts";
 import { JsonCsms, type JsonCsmsOptions } from "./json-csms.ts";
-import { ManualTimers } from "./manual-timers.ts";
 import type { Ending } from "./transport.ts";
 
 const currentTime = "2026-01-01T00:00:00Z";

@@ -1,16 +1,13 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import {
-  createServer as createTlsServer,
-  type ServerOptions as TlsOptions,
-  type Server as TlsServer,
-} from "node:https";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
 import type { AnyConnection, FallbackHandler, Handlers } from "../connection.ts";
+import type { UntypedHandler } from "../endpoint/handler-table.ts";
+import type { ListenOptions } from "../endpoint/http-endpoint.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
-import type { UntypedHandler } from "./handler-table.ts";
 import { type Handshake, type HandshakeDecision, pathOf, subprotocolOf } from "./handshake.ts";
 import { refuse } from "./http-refusal.ts";
 import { Liveness } from "./liveness.ts";
@@ -44,15 +41,6 @@ export interface JsonCsmsOptions extends PeerOptions {
   readonly pongTimeoutMs?: number;
   /** Source of the moments at which first pings go out, from 0 to 1. */
   random?(): number;
-}
-
-/** Where {@link JsonCsms.listen} listens. */
-export interface ListenOptions {
-  /** 0 lets the system choose. */
-  readonly port: number;
-  readonly host?: string;
-  /** Serves `wss` with these certificates. */
-  readonly tls?: TlsOptions;
 }
 
 const CLOSE_HANDSHAKE_MS = 5_000;

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
-import { basicCredentials } from "./handshake.ts";
+import { basicCredentials } from "../endpoint/basic-authentication.ts";
+import { ManualTimers } from "../endpoint/manual-timers.ts";
 import { type ConnectError, JsonStation, type JsonStationOptions, type StationConnection } from "./json-station.ts";
-import { ManualTimers } from "./manual-timers.ts";
 import type { Ending } from "./transport.ts";
 
 const currentTime = "2026-01-01T00:00:00Z";

@@ -3,16 +3,17 @@ import type { ConnectionOptions } from "node:tls";
 import type { ClientOptions } from "ws";
 import type { OcppVersion } from "../catalogue/version.ts";
 import type { AnyConnection, FallbackHandler, Handlers } from "../connection.ts";
+import { basicAuthorization } from "../endpoint/basic-authentication.ts";
+import type { UntypedHandler } from "../endpoint/handler-table.ts";
+import type { Cancel } from "../endpoint/timers.ts";
 import { BackOff, type BackOffOptions } from "./back-off.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
-import type { UntypedHandler } from "./handler-table.ts";
-import { allowsIdentity, basicAuthorization, subprotocolOf, versionOf } from "./handshake.ts";
+import { allowsIdentity, subprotocolOf, versionOf } from "./handshake.ts";
 import { Liveness } from "./liveness.ts";
 import { OcppSocket } from "./ocpp-socket.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
 import { RpcPeer } from "./rpc-peer.ts";
-import type { Cancel } from "./timers.ts";
 import type { Ending } from "./transport.ts";
 
 /** A connection to the CSMS, as a station sees it. */

@@ -1,5 +1,5 @@
+import type { Cancel, Timers } from "../endpoint/timers.ts";
 import type { OcppSocket } from "./ocpp-socket.ts";
-import type { Cancel, Timers } from "./timers.ts";
 
 /**
  * Pings the sockets of an endpoint and ends those that stay silent, with one timer for all of them. Any frame counts as

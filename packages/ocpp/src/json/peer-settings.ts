@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { Role } from "../catalogue/version.ts";
 import type { EndpointObserver, ToleranceHook } from "../connection.ts";
+import { HandlerTable } from "../endpoint/handler-table.ts";
+import { systemClock, systemTimers, type Timers, type WallClock } from "../endpoint/timers.ts";
 import { Deadlines } from "./deadlines.ts";
-import { HandlerTable } from "./handler-table.ts";
 import { SignedMessages, type SignedMessagesOptions } from "./signed-messages.ts";
-import { systemClock, systemTimers, type Timers, type WallClock } from "./timers.ts";
 
 /** What both roles of OCPP-J can be told. */
 export interface PeerOptions {

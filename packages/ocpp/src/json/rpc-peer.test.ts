@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { OcppVersion, Role } from "../catalogue/version.ts";
 import type { EndpointObserver, WireMessage } from "../connection.ts";
+import { ManualTimers } from "../endpoint/manual-timers.ts";
 import {
   CallQueueFullError,
   CallTimeoutError,
@@ -10,7 +11,6 @@ import {
   UnknownActionError,
   ValidationError,
 } from "../errors.ts";
-import { ManualTimers } from "./manual-timers.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
 import { RpcPeer } from "./rpc-peer.ts";

@@ -1,6 +1,7 @@
 import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
 import type { OcppVersion, Role } from "../catalogue/version.ts";
 import type { CallOptions, Connection, WireMessage } from "../connection.ts";
+import { applyTolerance } from "../endpoint/payload-check.ts";
 import {
   type ErrorCode,
   NotConnectedError,
@@ -24,7 +25,6 @@ import {
 } from "./frame.ts";
 import { type AnswerChannel, IncomingRequests } from "./incoming-requests.ts";
 import type { CallChannel, OutgoingCall, OutgoingCalls } from "./outgoing-calls.ts";
-import { applyTolerance } from "./payload-check.ts";
 import type { PeerSettings } from "./peer-settings.ts";
 import { type FlattenedJws, isFlattenedJws, signedAction } from "./signed-messages.ts";
 import { ConnectionEndedError, type Ending, type Transport } from "./transport.ts";

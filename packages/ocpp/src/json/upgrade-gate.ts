@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { OcppVersion } from "../catalogue/version.ts";
 import type { EndpointObserver } from "../connection.ts";
+import type { Timers } from "../endpoint/timers.ts";
 import {
   allowsIdentity,
   chooseVersion,
@@ -13,7 +14,6 @@ import {
   readHandshake,
 } from "./handshake.ts";
 import { refuse } from "./http-refusal.ts";
-import type { Timers } from "./timers.ts";
 
 /** What `onConnect` learns of the handshake. */
 export interface AcceptedHandshake {

@@ -2,8 +2,8 @@ import type { X509Certificate } from "node:crypto";
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { TLSSocket } from "node:tls";
-import { type BasicCredentials, basicCredentials, type RefusalStatus } from "../json/handshake.ts";
-import type { ListenOptions } from "../json/json-csms.ts";
+import { type BasicCredentials, basicCredentials } from "../endpoint/basic-authentication.ts";
+import type { ListenOptions, RefusalStatus } from "../endpoint/http-endpoint.ts";
 import { SoapFault } from "./fault.ts";
 import type { SoapVersion } from "./soap-version.ts";
 

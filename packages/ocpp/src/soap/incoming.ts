@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Role } from "../catalogue/version.ts";
 import type { Connection, EndpointObserver, ToleranceHook } from "../connection.ts";
+import type { HandlerTable } from "../endpoint/handler-table.ts";
+import { applyTolerance } from "../endpoint/payload-check.ts";
+import type { WallClock } from "../endpoint/timers.ts";
 import { ValidationError } from "../errors.ts";
-import type { HandlerTable } from "../json/handler-table.ts";
-import { applyTolerance } from "../json/payload-check.ts";
-import type { WallClock } from "../json/timers.ts";
 import { describeViolation } from "../validation/violation.ts";
 import { type Addressing, ANONYMOUS_ADDRESS, type Envelope, parseEnvelope } from "./envelope.ts";
 import { faultFor, isAnswer, SoapFault } from "./fault.ts";

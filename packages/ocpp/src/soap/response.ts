@@ -1,6 +1,6 @@
 import type { EndpointObserver, ToleranceHook, WireMessage } from "../connection.ts";
+import { applyTolerance } from "../endpoint/payload-check.ts";
 import { OcppError, PeerError, ValidationError } from "../errors.ts";
-import { applyTolerance } from "../json/payload-check.ts";
 import { sameNamespace } from "./decode.ts";
 import { type Envelope, parseEnvelope } from "./envelope.ts";
 import type { ExchangeResult } from "./exchange.ts";

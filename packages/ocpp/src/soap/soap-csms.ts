@@ -7,9 +7,9 @@ import {
 } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent, type Agent as HttpsAgentType } from "node:https";
 import type { FallbackHandler, Handlers } from "../connection.ts";
-import { HandlerTable, type UntypedHandler } from "../json/handler-table.ts";
-import { basicAuthorization } from "../json/handshake.ts";
-import type { ListenOptions } from "../json/json-csms.ts";
+import { basicAuthorization } from "../endpoint/basic-authentication.ts";
+import { HandlerTable, type UntypedHandler } from "../endpoint/handler-table.ts";
+import type { ListenOptions } from "../endpoint/http-endpoint.ts";
 import { ANONYMOUS_ADDRESS } from "./envelope.ts";
 import { SoapFault } from "./fault.ts";
 import {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { EndpointObserver, ToleranceHook } from "../connection.ts";
-import { systemClock, systemTimers, type Timers, type WallClock } from "../json/timers.ts";
+import { systemClock, systemTimers, type Timers, type WallClock } from "../endpoint/timers.ts";
 import type { ContentCoding } from "./http-body.ts";
 
 /** What both roles of OCPP-S can be told. */

@@ -1,9 +1,9 @@
 import { Agent as HttpAgent, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AgentOptions, Agent as HttpsAgent } from "node:https";
 import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
-import { HandlerTable, type UntypedHandler } from "../json/handler-table.ts";
-import { basicAuthorization } from "../json/handshake.ts";
-import type { ListenOptions } from "../json/json-csms.ts";
+import { basicAuthorization } from "../endpoint/basic-authentication.ts";
+import { HandlerTable, type UntypedHandler } from "../endpoint/handler-table.ts";
+import type { ListenOptions } from "../endpoint/http-endpoint.ts";
 import { SoapFault } from "./fault.ts";
 import {
   closeHttp,

@@ -1,6 +1,6 @@
 import type { OcppVersion } from "../catalogue/version.ts";
 import type { Connection } from "../connection.ts";
-import type { Timers } from "../json/timers.ts";
+import type { Timers } from "../endpoint/timers.ts";
 import { type CallSettings, SoapConnection, type SoapDisconnection } from "./soap-connection.ts";
 import type { SoapVersion } from "./soap-version.ts";
 
