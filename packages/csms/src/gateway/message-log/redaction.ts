@@ -23,7 +23,7 @@ const actionsWithSecrets: ReadonlySet<string> = new Set([
   "UpdateFirmware",
 ]);
 
-const mention = /authorizationkey|password|secret|passphrase|privatekey|"vpn"|:\/\/[^/\s"<@]*:[^/\s"<@]*@/i;
+const mention = /authorizationkey|password|secret|passphrase|privatekey|"vpn"|:\/\/[^/\s"<@:]*:[^/\s"<@]*@/i;
 const addressCredentials = /(:\/\/[^/\s"<@:]*):[^/\s"<@]*@/g;
 
 /**
@@ -38,13 +38,12 @@ export function redact(action: string, text: string): string {
 }
 
 function redactJson(text: string): string {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.stringify(withoutSecrets(JSON.parse(text)));
   } catch {
-    return `[${text.length} characters that are not JSON and may hold a secret]`;
+    // Not JSON, or nested too deeply to be copied.
+    return `[${text.length} characters that cannot be read and may hold a secret]`;
   }
-  return JSON.stringify(withoutSecrets(value));
 }
 
 function withoutSecrets(value: unknown): unknown {
@@ -82,12 +81,14 @@ function isSecretName(name: unknown): boolean {
   return typeof name === "string" && secretName.test(name);
 }
 
+// Each part ends where the next begins: a text made to be tried over and over must not take longer than others.
+const keyAndValue = /(<(?:[\w.-]+:)?key>)([^<]*)(?=<)((?:(?!<(?:[\w.-]+:)?key>)[\s\S])*?<(?:[\w.-]+:)?value>)([^<]*)/gi;
+
 /** The only secrets that OCPP-S carries are values of configuration keys and addresses. */
 function redactXml(text: string): string {
   return text
     .replace(addressCredentials, `$1:${redacted}@`)
-    .replace(
-      /(<(?:[\w.-]+:)?key>\s*(?:authorizationkey|[^<]*(?:password|secret))\s*<\/[^>]*>(?:(?!<(?:[\w.-]+:)?key>)[\s\S])*?<(?:[\w.-]+:)?value>)[^<]*/gi,
-      `$1${redacted}`,
+    .replace(keyAndValue, (whole, open: string, key: string, between: string) =>
+      isSecretName(key.trim()) ? `${open}${key}${between}${redacted}` : whole,
     );
 }

@@ -61,6 +61,25 @@ describe("frames", () => {
   });
 });
 
+describe("frames made to take long", () => {
+  const long = 2 ** 20;
+
+  it.each([
+    { name: "NUL bytes that are not at the end", text: `[2,"1","Heartbeat",{}]${"\0".repeat(long)}x` },
+    { name: "NUL bytes and spaces", text: `${"\0 ".repeat(long / 2)}x` },
+    { name: "commas after a bracket", text: `[${" ,".repeat(long / 2)}x` },
+    { name: "brackets and spaces", text: "[ ".repeat(long / 2) },
+    { name: "colons without values", text: `{${'"a": '.repeat(long / 5)}x` },
+    { name: "a text without end", text: `"${"\\a".repeat(long / 2)}` },
+  ])("are given up in time that grows with their length only: $name", ({ text }) => {
+    const tolerances = new StationTolerances();
+    const begin = performance.now();
+    tolerances.frame({ identity: "CP", version: "1.6", text });
+    // A mebibyte takes about 50 ms; by an expression that tries again from every place it takes an hour.
+    expect(performance.now() - begin).toBeLessThan(10_000);
+  });
+});
+
 describe("payloads", () => {
   it("null-values: reads null as absent, and refuses it where a value is required", () => {
     expect(tolerate("1.6", "BootNotification", { ...boot, iccid: null })).toEqual({
