@@ -196,7 +196,7 @@ describe("a remote start", () => {
     await start1("APP-2", "REM-3", 2, 0);
     await start1("APP-2", "REM-3", 1, 1);
     await start1("APP-2", "REM-3", 1, 60);
-    await bench.transactions.close();
+    await bench.transactions.settled();
     expect((await bench.list("REM-3")).map(({ remoteStartId }) => remoteStartId)).toEqual([undefined, 78, undefined]);
   });
 

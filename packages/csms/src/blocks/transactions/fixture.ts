@@ -111,6 +111,7 @@ export class TransactionBench {
 
   /** As after a restart of the process: nothing but the database remains. */
   async restart(): Promise<void> {
+    await this.transactions.settled();
     await this.transactions.close();
     this.#routes = new RegisteredRoutes();
     this.#server = undefined;
@@ -186,7 +187,15 @@ export class TransactionBench {
     const groupCommit = this.commits;
     const authorization = createAuthorization({ database, groupCommit, clock, policy: this.#policy });
     const metering = createMetering({ database });
-    const transactions = createTransactions({ database, groupCommit, authorization, metering, clock, log });
+    const transactions = createTransactions({
+      database,
+      groupCommit,
+      authorization,
+      metering,
+      clock,
+      log,
+      pause: () => Promise.resolve(),
+    });
     authorization.registerRoutes(this.#routes);
     transactions.registerRoutes(this.#routes);
     return [authorization, metering, transactions];

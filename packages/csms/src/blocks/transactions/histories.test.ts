@@ -93,7 +93,7 @@ async function deliver(messages: readonly Message[], how: { atOnce: number; rest
     );
   }
   bench.commits.failures = 0;
-  await bench.transactions.close();
+  await bench.transactions.settled();
 }
 
 function shuffled<Item>(items: readonly Item[], order: readonly number[]): Item[] {

@@ -94,7 +94,9 @@ export class HotTransactions {
       open: false,
     };
     this.#places.set(transaction, places);
-    if (places.id !== undefined) this.#byId.set(places.id, transaction);
+    const known = places.id === undefined ? undefined : this.#byId.get(places.id);
+    const isLatest = known === undefined || known.identity.generation <= transaction.identity.generation;
+    if (places.id !== undefined && isLatest) this.#byId.set(places.id, transaction);
     if (places.origin !== undefined) this.#byOrigin.set(places.origin, transaction);
     this.refresh(transaction);
   }

@@ -13,6 +13,7 @@ import { TransactionService } from "./service.ts";
 import { TransactionStore } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
 import { uuidV7 } from "./transaction-id.ts";
+import { TransactionLedger } from "./transaction-ledger.ts";
 import { TransactionNumbers } from "./transaction-numbers.ts";
 
 export { migrations } from "./migrations.ts";
@@ -32,6 +33,8 @@ export interface TransactionsDependencies {
   readonly log: Logger;
   /** Makes the identity of a transaction, a UUID. Default: version 7. */
   readonly newId?: () => string;
+  /** Waits before something that failed in the background is tried again. Default: a timer. */
+  readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Block E, transactions; answers the MeterValues of block J too, which it counts to what runs on the EVSE. */
@@ -45,6 +48,8 @@ export interface Transactions extends OpenTransactions {
   /** The transaction that runs on an EVSE. */
   runningOn(stationId: string, evseId: number): Transaction | undefined;
   /** Resolves when nothing is under way that no message waits for. */
+  settled(): Promise<void>;
+  /** Gives up what is only to be tried again, and waits for the rest. */
   close(): Promise<void>;
 }
 
@@ -52,20 +57,28 @@ export interface Transactions extends OpenTransactions {
 export function createTransactions(dependencies: TransactionsDependencies): Transactions {
   const { database, groupCommit, authorization, metering, clock, log } = dependencies;
   const store = new TransactionStore(database);
-  const service = new TransactionService({
+  const ledger = new TransactionLedger({
     groupCommit,
     store,
     metering,
     authorizer: authorization,
-    remoteStarts: authorization,
-    numbers: new TransactionNumbers(() => store.reserveNumbers()),
     clock,
     log,
     newId: dependencies.newId ?? uuidV7(clock),
+    ...(dependencies.pause === undefined ? {} : { pause: dependencies.pause }),
+  });
+  const service = new TransactionService({
+    ledger,
+    store,
+    groupCommit,
+    metering,
+    remoteStarts: authorization,
+    numbers: new TransactionNumbers(() => store.reserveNumbers()),
+    log,
   });
   authorization.countOpenTransactionsOf(service);
   return {
-    load: () => service.load(),
+    load: () => ledger.load(),
     registerRoutes(routes) {
       registerFamily1(routes, service);
       registerFamily2(routes, service);
@@ -74,6 +87,7 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     openTransactionsOf: (idToken, except) => service.openTransactionsOf(idToken, except),
     openOf: (stationId) => service.openOf(stationId),
     runningOn: (stationId, evseId) => service.runningOn(stationId, evseId),
-    close: () => service.settled(),
+    settled: () => ledger.settled(),
+    close: () => ledger.close(),
   };
 }

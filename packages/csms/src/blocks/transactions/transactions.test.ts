@@ -214,12 +214,12 @@ describe("a transaction of family 2", () => {
     const start = (id: string, minute: number) => ({ ...event(id, 0, "Started", { evse }), timestamp: at(minute) });
     await bench.call2(stationId, "TransactionEvent", start("T-9", 0));
     await bench.call2(stationId, "TransactionEvent", start("T-10", 60));
-    await bench.transactions.close();
+    await bench.transactions.settled();
     expect((await bench.list(stationId)).map(({ status }) => status)).toEqual(["Abandoned", "Open"]);
     expect(bench.transactions.openOf(stationId)).toHaveLength(1);
     // An older one that is told of late was over before it came.
     await bench.call2(stationId, "TransactionEvent", { ...start("T-11", 30), offline: true });
-    await bench.transactions.close();
+    await bench.transactions.settled();
     expect((await bench.list(stationId)).map(({ status }) => status)).toEqual(["Abandoned", "Abandoned", "Open"]);
     await bench.call2(stationId, "TransactionEvent", { ...event("T-9", 1, "Ended"), timestamp: at(20) });
     expect((await bench.list(stationId))[0]).toMatchObject({ status: "Ended", endedAt: at(20) });
@@ -232,7 +232,7 @@ describe("a transaction of family 2", () => {
     for (const [index, timestamp] of times.entries()) {
       bench.clock.advance(60_000);
       await bench.call2(stationId, "TransactionEvent", { ...event(`C-${index}`, 0, "Started", { evse }), timestamp });
-      await bench.transactions.close();
+      await bench.transactions.settled();
       expect(bench.transactions.runningOn(stationId, 1)?.identity.transactionId).toBe(`C-${index}`);
       expect(bench.transactions.openOf(stationId)).toHaveLength(1);
     }
@@ -245,7 +245,7 @@ describe("a transaction of family 2", () => {
     await bench.call2(stationId, "TransactionEvent", { ...event("O-2", 1, "Ended"), timestamp: at(40) });
     await bench.restart();
     await bench.call2(stationId, "TransactionEvent", event("O-1", 0, "Started", { evse, offline: true }));
-    await bench.transactions.close();
+    await bench.transactions.settled();
     expect((await bench.list(stationId)).map(({ status }) => status)).toEqual(["Abandoned", "Ended"]);
   });
 
@@ -309,6 +309,9 @@ describe("a transaction of family 2", () => {
     await bench.call2(stationId, "TransactionEvent", start);
     bench.commits.failures = 1;
     await expect(bench.call2(stationId, "TransactionEvent", update)).rejects.toThrow("as the test wanted");
+    await bench.transactions.settled();
+    // Concurrency and MeterValues by EVSE count on what is open.
+    expect(bench.transactions.runningOn(stationId, 1)?.imported.milliWh).toBe(0);
     expect((await only(stationId)).energyWh).toBe(0);
     await bench.call2(stationId, "TransactionEvent", update);
     expect(await only(stationId)).toMatchObject({ energyWh: 200, missingSeqNos: [] });
@@ -488,7 +491,7 @@ describe("a transaction of family 1", () => {
       meterValue: [{ timestamp: at(10), sampledValue: [{ value: "1400" }] }],
     });
     await bench.call1(stationId, "StartTransaction", { ...start, timestamp: at(60), meterStart: 2_000 });
-    await bench.transactions.close();
+    await bench.transactions.settled();
     expect((await bench.list(stationId)).map(({ status, energyWh }) => [status, energyWh])).toEqual([
       ["Abandoned", 400],
       ["Open", 0],
@@ -537,7 +540,7 @@ describe("the list of transactions", () => {
       const start = { connectorId: 1 + (index % 2), idTag: `PAGE-${index}`, timestamp: at(index), meterStart: 0 };
       await bench.call1(stationId, "StartTransaction", start);
     }
-    await bench.transactions.close();
+    await bench.transactions.settled();
     const seen: unknown[] = [];
     let cursor: unknown = null;
     do {

@@ -1,0 +1,322 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Ocpp21 } from "@polyphase/ocpp";
+import type { Logger } from "pino";
+import type { Clock } from "../../clock.ts";
+import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
+import type { Authorizer } from "../authorization/index.ts";
+import type { Metering, MeterValue } from "../metering/index.ts";
+import { isClockSet, isSuperseded } from "./rules.ts";
+import {
+  eventRow,
+  insertEvent,
+  progressRow,
+  saveProgress,
+  saveTransaction,
+  type TransactionStore,
+  transactionRow,
+} from "./store.ts";
+import { Transaction, type TransactionIdentity } from "./transaction.ts";
+import type { PresentedToken, TransactionEvent } from "./transaction-event.ts";
+import { TransactionMemory } from "./transaction-memory.ts";
+import { factsOf, publish } from "./transaction-news.ts";
+
+/** The verdict on a token, as 2.1 answers it. */
+export type Verdict = Ocpp21.IdTokenInfoType;
+
+/** What the ledger works with. */
+export interface LedgerParts {
+  readonly groupCommit: GroupCommit;
+  readonly store: TransactionStore;
+  readonly metering: Pick<Metering, "store" | "read">;
+  readonly authorizer: Authorizer;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Makes the identity of a transaction: a UUID. */
+  readonly newId: () => string;
+  /** Waits before something that failed is tried again. Default: a timer that keeps no process alive. */
+  readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** Before what failed in the background is tried again. */
+const RETRY_MS = 1_000;
+
+/** Triggers of events that repeat while a transaction runs: they are stored, and published only when they tell more. */
+const PERIODIC: ReadonlySet<string> = new Set(["MeterValuePeriodic", "MeterValueClock"]);
+
+/** Tokens in these events are presented to begin or go on, and count against the token's concurrent transactions. */
+function isToStart(event: TransactionEvent): boolean {
+  return event.eventType !== "Ended" && event.triggerReason !== "StopAuthorized";
+}
+
+/**
+ * The books: takes events and values into transactions. Each transaction takes one message at a time, decided in
+ * memory and acknowledged when it is stored; when storing fails the transaction is forgotten and read anew, so that
+ * memory is never ahead of the database.
+ */
+export class TransactionLedger {
+  readonly memory: TransactionMemory;
+  readonly #parts: LedgerParts;
+  readonly #pause: (timeMs: number, signal: AbortSignal) => Promise<void>;
+  readonly #followUps = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(parts: LedgerParts) {
+    this.#parts = parts;
+    this.memory = new TransactionMemory(parts.store);
+    this.#pause = parts.pause ?? ((timeMs, signal) => delay(timeMs, undefined, { signal, ref: false }));
+  }
+
+  /** Reads what runs. Of several on one EVSE all but the last are abandoned. */
+  async load(): Promise<void> {
+    const { hot } = this.memory;
+    hot.clear();
+    for (const transaction of await this.#parts.store.open()) this.memory.put(transaction);
+    for (const transaction of hot.open()) {
+      const { evseId } = transaction;
+      if (evseId !== undefined) this.#abandonOthers(transaction, evseId);
+    }
+    await this.settled();
+  }
+
+  /** Resolves when nothing is under way that no message waits for. */
+  async settled(): Promise<void> {
+    while (this.#followUps.size > 0) await Promise.all(this.#followUps);
+  }
+
+  /** Gives up what is only to be tried again, and waits for the rest. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.settled();
+  }
+
+  /** Makes a transaction of its first event. */
+  begin(identity: Omit<TransactionIdentity, "id">, event: TransactionEvent): Promise<Verdict | undefined> {
+    const transaction = new Transaction({ ...identity, id: this.#parts.newId() });
+    this.memory.put(transaction);
+    return this.apply(transaction, event, true);
+  }
+
+  /** Takes an event into a transaction that is not busy, and stores both. */
+  apply(transaction: Transaction, received: TransactionEvent, isNew = false): Promise<Verdict | undefined> {
+    const { clock, groupCommit } = this.#parts;
+    const { identity } = transaction;
+    const verdict = this.judge(transaction, received);
+    const event = verdict === undefined ? received : withVerdict(received, verdict);
+    const before = { evseId: transaction.evseId, chargingState: transaction.latest("chargingState") };
+    const wasEnded = transaction.state.ended !== undefined;
+    const hadToken = transaction.state.token;
+    const hadStart = transaction.state.started !== undefined;
+    const isMore = transaction.tell(event) || isNew;
+    if (isMore) this.#yield(transaction);
+    const changesEnergy = isMore || event.meterValues.length > 0;
+    const isCounted = changesEnergy ? transaction.measure(event.meterValues) : true;
+
+    const finish = (): Promise<void> => {
+      const unit = groupCommit.unit();
+      const now = clock.now();
+      if (isMore) unit.add(saveTransaction, transactionRow(transaction, now));
+      else unit.add(saveProgress, progressRow(transaction, now));
+      unit.add(insertEvent, eventRow(identity.id, event));
+      this.#storeValues(unit, transaction, event.meterValues, event.receivedAt, undefined, event);
+      publish(unit, transaction, event, {
+        started: !hadStart && transaction.state.started !== undefined,
+        ended: !wasEnded && transaction.state.ended !== undefined,
+        updated:
+          !PERIODIC.has(event.triggerReason) ||
+          transaction.latest("chargingState") !== before.chargingState ||
+          transaction.state.token !== hadToken,
+      });
+      return unit.commit();
+    };
+    const stored = this.#holding(transaction, () =>
+      isCounted ? finish() : this.#measureAll(transaction, event.meterValues).then(finish),
+    );
+    const { evseId } = transaction;
+    if (isMore) this.memory.hot.refresh(transaction);
+    const isPlaced = evseId !== undefined && (isNew || evseId !== before.evseId || event.eventType === "Started");
+    return stored.then(() => {
+      if (isPlaced) this.#settleEvse(transaction, evseId);
+      return verdict;
+    });
+  }
+
+  /** Counts values to a transaction that is not busy, without an event. */
+  measure(transaction: Transaction, evseId: number, values: readonly MeterValue[], receivedAt: Date): Promise<void> {
+    return this.#holding(transaction, async () => {
+      if (!transaction.measure(values)) await this.#measureAll(transaction, values);
+      const unit = this.#parts.groupCommit.unit();
+      this.#storeValues(unit, transaction, values, receivedAt, evseId);
+      unit.add(saveProgress, progressRow(transaction, this.#parts.clock.now()));
+      await unit.commit();
+    });
+  }
+
+  /** Runs what changes and stores a transaction while it takes nothing else; reads it anew when that fails. */
+  #holding(transaction: Transaction, work: () => Promise<void>): Promise<void> {
+    // A row that cannot be made fails here and not at its caller, who has changed the transaction already.
+    const done = new Promise<void>((resolve) => resolve(work()));
+    transaction.busy = done.then(
+      () => {
+        transaction.busy = undefined;
+      },
+      () => {
+        transaction.busy = undefined;
+        this.memory.hot.evict(transaction);
+        this.#followUp(this.#readAnew(transaction.identity.id));
+      },
+    );
+    return done;
+  }
+
+  /** What could not be stored is read again, when the database answers: others count on what is open. */
+  async #readAnew(id: string): Promise<void> {
+    const { signal } = this.#closing;
+    for (;;) {
+      try {
+        const stored = await this.#parts.store.get(id);
+        if (stored?.transaction.status !== "Open") return;
+        const { evseId, identity } = this.memory.keep(stored.transaction);
+        if (evseId === undefined) return;
+        const running = this.memory.hot.runningOn(identity.stationId, evseId);
+        const isAlone = [...this.memory.hot.openOn(identity.stationId, evseId)].length < 2;
+        if (running === undefined || isAlone) return;
+        await this.#pause(RETRY_MS, signal);
+        this.#abandonOthers(running, evseId);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#parts.log.warn({ err: error, transaction: id }, "a transaction could not be read; it is tried again");
+        await this.#pause(RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Tells the energy from all values that are stored, and those that will be. */
+  async #measureAll(transaction: Transaction, values: readonly MeterValue[]): Promise<void> {
+    const { metered, identity } = transaction;
+    const stored =
+      metered === undefined
+        ? []
+        : await this.#parts.metering.read({ stationId: identity.stationId, transaction: identity.id, ...metered });
+    transaction.measureAll([...stored, ...values]);
+  }
+
+  #storeValues(
+    unit: WriteUnit,
+    transaction: Transaction,
+    values: readonly MeterValue[],
+    receivedAt: Date,
+    evseId?: number,
+    event?: TransactionEvent,
+  ): void {
+    if (values.length === 0) return;
+    const { identity } = transaction;
+    const origin = {
+      stationId: identity.stationId,
+      evseId: evseId ?? transaction.evseId,
+      connectorId: transaction.connectorId,
+      transaction: identity.id,
+      receivedAt,
+    };
+    // Events of family 2 are told apart by their number; other messages by what they contain.
+    const source = event?.seqNo === undefined ? undefined : `${identity.id}:${event.key}`;
+    this.#parts.metering.store(unit, origin, values, source);
+  }
+
+  /** The verdict on the token of an event, where it has one. */
+  judge(transaction: Transaction, event: TransactionEvent): Verdict | undefined {
+    const { idToken } = event.facts;
+    if (idToken === undefined) return undefined;
+    const { stationId, id } = transaction.identity;
+    const evseId = event.facts.evseId ?? transaction.evseId;
+    const except = new Set([id]);
+    // What the EVSE served before is over, though its end may not have come yet.
+    if (evseId !== undefined)
+      for (const other of this.memory.hot.openOn(stationId, evseId)) except.add(other.identity.id);
+    return this.#parts.authorizer.authorize({
+      ...tokenOf(idToken),
+      stationId,
+      ...(evseId === undefined ? {} : { evseId }),
+      purpose: isToStart(event) ? "start" : "inform",
+      except,
+    });
+  }
+
+  /** Marks a transaction that was over before we heard of it, because its EVSE serves a later one. */
+  #yield(transaction: Transaction): void {
+    const { evseId, identity, state } = transaction;
+    if (evseId === undefined || state.ended !== undefined || state.supersededAtMs !== undefined) return;
+    for (const other of this.memory.hot.openOn(identity.stationId, evseId)) {
+      if (other !== transaction && isSuperseded(transaction, other)) transaction.supersede(other.beganAtMs);
+    }
+  }
+
+  /** Abandons what an EVSE served before a transaction, and the transaction if the EVSE served another after it. */
+  #settleEvse(transaction: Transaction, evseId: number): void {
+    this.#abandonOthers(transaction, evseId);
+    // What is told after an offline time may be followed by transactions that are over, which memory need not know.
+    const isLate = transaction.state.started?.value.offline ?? false;
+    if (isLate && transaction.status === "Open") this.#followUp(this.#abandonIfFollowed(transaction, evseId));
+  }
+
+  #abandonOthers(transaction: Transaction, evseId: number): void {
+    for (const other of this.memory.hot.openOn(transaction.identity.stationId, evseId)) {
+      if (other === transaction || !isSuperseded(other, transaction)) continue;
+      this.#followUp(this.#abandon(other, transaction.beganAtMs));
+    }
+  }
+
+  async #abandonIfFollowed(transaction: Transaction, evseId: number): Promise<void> {
+    const { beganAtMs, identity } = transaction;
+    if (!isClockSet(beganAtMs)) return;
+    const nextMs = await this.#parts.store.nextBegin(identity.stationId, evseId, beganAtMs, this.#parts.clock.now());
+    if (nextMs !== undefined) await this.#abandon(transaction, nextMs);
+  }
+
+  /** Does what no message waits for. */
+  #followUp(work: Promise<void>): void {
+    const done = work
+      .catch((error: unknown) => this.#parts.log.error({ err: error }, "the books could not be put in order"))
+      .finally(() => this.#followUps.delete(done));
+    this.#followUps.add(done);
+  }
+
+  async #abandon(transaction: Transaction, fromMs: number): Promise<void> {
+    while (transaction.busy !== undefined) await transaction.busy;
+    if (!this.memory.hot.has(transaction) || transaction.status !== "Open") return;
+    const { stationId, transactionId } = transaction.identity;
+    this.#parts.log.warn({ stationId, transactionId }, "a transaction was abandoned: its EVSE served a later one");
+    transaction.supersede(fromMs);
+    const isCounted = transaction.measure([]);
+    const stored = this.#holding(transaction, async () => {
+      if (!isCounted) await this.#measureAll(transaction, []);
+      const unit = this.#parts.groupCommit.unit();
+      unit.add(saveTransaction, transactionRow(transaction, this.#parts.clock.now()));
+      unit.publish({
+        type: "transaction.ended",
+        stationId,
+        timestamp: new Date(fromMs),
+        data: { ...factsOf(transaction), stoppedReason: "Other" },
+      });
+      await unit.commit();
+    });
+    this.memory.hot.refresh(transaction);
+    await stored;
+  }
+}
+
+function tokenOf({ idToken, type }: PresentedToken) {
+  return type === undefined ? { idToken } : { idToken, type };
+}
+
+function withVerdict(event: TransactionEvent, verdict: Verdict): TransactionEvent {
+  const groupIdToken = verdict.groupIdToken?.idToken;
+  return {
+    ...event,
+    facts: {
+      ...event.facts,
+      idTokenStatus: verdict.status,
+      ...(groupIdToken === undefined ? {} : { groupIdToken }),
+    },
+  };
+}
