@@ -8,6 +8,7 @@ import type { DomainEvent } from "../events/domain-event.ts";
 import type { EventInsertRow, EventSink, ReservedEvents } from "../events/event-sink.ts";
 import { connectDatabase, type Database } from "./connection.ts";
 import { createGroupCommit, type GroupCommitOptions, type GroupCommitter } from "./group-commit.ts";
+import { IN_GROUP } from "./group-scope.ts";
 import { DatabaseUnavailableError, type WriteStatement } from "./write-unit.ts";
 
 const log = pino({ level: "silent" });
@@ -54,7 +55,8 @@ class RecordingSink implements EventSink {
   insert(events: readonly DomainEvent[]) {
     return {
       name: "test-events",
-      text: "insert into told (station_id) select station_id from unnest($1::text[]) as station_id returning id",
+      text: `insert into told (station_id) select station_id from unnest($1::text[]) as station_id
+             where ${IN_GROUP} returning id`,
       values: [events.map(({ stationId }) => stationId)],
     };
   }
@@ -257,6 +259,39 @@ test("every acknowledged unit is stored exactly once while its sessions are kill
   expect(stored.length).toBe(1200);
   expect(new Set(stored).size).toBe(1200);
   expect(sink.delivered.map(({ stationId }) => stationId).sort()).toEqual([...stored].sort());
+});
+
+/** Group commit of which the first BEGIN is hit by a cancel. */
+function openWithCanceledBegin(): GroupCommitter {
+  let isCanceled = false;
+  return open({
+    openClient: async () => {
+      const client = await database.openClient({ pipeline: true });
+      const send = client.query.bind(client) as (...given: readonly unknown[]) => unknown;
+      const query = (...given: readonly unknown[]): unknown => {
+        if (isCanceled || typeof given[0] !== "string" || !given[0].startsWith("begin")) return send(...given);
+        isCanceled = true;
+        return send("do $$ begin raise query_canceled; end $$");
+      };
+      return Object.assign(client, { query });
+    },
+  });
+}
+
+test("a cancel that hits BEGIN lets no statement behind it be stored by itself", async () => {
+  const groupCommit = openWithCanceledBegin();
+  const units = [
+    groupCommit.unit().add(insertParent, { id: "whole", amount: 1 }).publish(eventOf("whole")).commit(),
+    groupCommit.unit().add(insertChild, { parent_id: "none", position: 1 }).publish(eventOf("refused")).commit(),
+  ];
+  expect((await Promise.allSettled(units)).map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+  expect([...(await parents()).keys()]).toEqual(["whole"]);
+  expect(await told()).toEqual(["whole"]);
+});
+
+test("a cancel that hits BEGIN does not let a refused row pass for stored", async () => {
+  const refused = openWithCanceledBegin().unit().add(insertParent, { id: "refused", amount: -1 }).commit();
+  await expect(refused).rejects.toMatchObject({ code: "23514" });
 });
 
 test("a database that is away rejects units after their patience and takes them again later", async () => {

@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import type { DomainEvent } from "../events/domain-event.ts";
 import type { EventSink } from "../events/event-sink.ts";
+import { IN_GROUP } from "./group-scope.ts";
 import { type Outcome, storeGroup, transactionFate } from "./group-transaction.ts";
 import { type CompiledRow, StatementCompiler } from "./write-plan.ts";
 import { DatabaseUnavailableError, type GroupCommit, type WriteStatement, type WriteUnit } from "./write-unit.ts";
@@ -102,7 +103,7 @@ class Unit implements WriteUnit {
 /** One connection, one group at a time: while one is stored the next gathers. */
 class SingleConnectionGroupCommit implements GroupCommitter {
   readonly #options: Required<GroupCommitOptions>;
-  readonly #compiler = new StatementCompiler();
+  readonly #compiler = new StatementCompiler(IN_GROUP);
   #queue: Waiting[] = [];
   #waitingRows = 0;
   #waitingBytes = 0;

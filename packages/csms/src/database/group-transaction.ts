@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { DomainEvent } from "../events/domain-event.ts";
 import type { EventInsertRow, EventSink, ReservedEvents } from "../events/event-sink.ts";
+import { BEGIN_GROUP } from "./group-scope.ts";
 import { type CompiledRow, planWrites } from "./write-plan.ts";
 
 /** What became of one attempt to store a group. */
@@ -87,17 +88,18 @@ async function commit(
 /**
  * Stores a group in one transaction. All statements are sent without waiting for answers; a COMMIT that has to
  * wait for the ids of events follows as a second flight. COMMIT after a failed statement is a rollback, so it may
- * travel with the statements.
+ * travel with the statements; and statements fail where BEGIN has failed.
  */
 export async function storeGroup(client: pg.Client, group: GroupContents, sink: EventSink): Promise<Outcome> {
   const writes = planWrites(group.rows);
-  const flight: Promise<unknown>[] = [client.query("begin; select pg_current_xact_id()::text as xid")];
+  const flight: Promise<unknown>[] = [client.query(`${BEGIN_GROUP}; select pg_current_xact_id()::text as xid`)];
   for (const { name, text, values } of writes) flight.push(client.query({ name, text, values: [...values] }));
   if (group.events.length === 0) {
     const decided = commit(client, undefined, undefined);
     const failure = firstFailure(await Promise.allSettled(flight));
     const outcome = await decided;
-    if (failure === undefined || outcome.kind === "stored" || outcome.kind === "undecided") return outcome;
+    // COMMIT succeeds where BEGIN failed, though no statement did.
+    if (failure === undefined || outcome.kind === "undecided") return outcome;
     return await undo(client, failure.reason);
   }
   flight.push(client.query<{ id: string }>(sink.insert(group.events)));

@@ -25,15 +25,15 @@ export interface PreparedWrite {
   readonly values: readonly Buffer[];
 }
 
-function rowSource(columns: CompiledStatement["columns"]): string {
+function rowSource(columns: CompiledStatement["columns"], condition: string | undefined): string {
   const parameters = columns.map(({ codec }, index) => `$${index + 1}::${codec.parameterType}[]`).join(", ");
   const names = columns.map(({ name }) => `"${name}"`).join(", ");
   const source = `unnest(${parameters}) as input(${names})`;
-  if (columns.every(({ codec }) => codec.castTo === undefined)) return source;
+  if (condition === undefined && columns.every(({ codec }) => codec.castTo === undefined)) return source;
   const selected = columns.map(({ name, codec }) =>
     codec.castTo === undefined ? `"${name}"` : `"${name}"::${codec.castTo} as "${name}"`,
   );
-  return `(select ${selected.join(", ")} from ${source}) as input`;
+  return `(select ${selected.join(", ")} from ${source} where ${condition ?? "true"}) as input`;
 }
 
 function byteLength(value: EncodableValue): number {
@@ -43,8 +43,14 @@ function byteLength(value: EncodableValue): number {
 
 /** Compiles statements once and keeps them by identity. */
 export class StatementCompiler {
+  readonly #condition: string | undefined;
   readonly #compiled = new Map<unknown, CompiledStatement>();
   readonly #names = new Set<string>();
+
+  /** @param condition SQL that every statement asks for before it reads its rows */
+  constructor(condition?: string) {
+    this.#condition = condition;
+  }
 
   /**
    * Checks a row and gives it the form that is sent.
@@ -78,7 +84,7 @@ export class StatementCompiler {
       name: column,
       codec: columnCodecs[type],
     }));
-    const compiled = { name, order, columns, text: statement.sql(rowSource(columns)) };
+    const compiled = { name, order, columns, text: statement.sql(rowSource(columns, this.#condition)) };
     this.#names.add(name);
     this.#compiled.set(statement, compiled);
     return compiled;

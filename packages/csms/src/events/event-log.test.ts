@@ -3,6 +3,7 @@ import type pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectDatabase, type Database } from "../database/connection.ts";
+import { BEGIN_GROUP } from "../database/group-scope.ts";
 import { migrateDatabase } from "../database/migrate.ts";
 import type { DomainEvent, StoredEvent } from "./domain-event.ts";
 import { EventLog } from "./event-log.ts";
@@ -48,7 +49,7 @@ function disconnected(stationId: string): DomainEvent {
 }
 
 async function begin(writer: pg.Client, group: readonly DomainEvent[]) {
-  await writer.query("begin");
+  await writer.query(BEGIN_GROUP);
   const { rows } = await writer.query<{ id: number }>(events.insert(group));
   return events.reserve(group, rows);
 }

@@ -28,7 +28,8 @@ export interface ReservedEvents {
  * COMMIT, calls {@link reserve} with the rows it returned, and only then sends COMMIT.
  *
  * The statement takes a transaction-wide advisory lock before it draws ids, so that ids grow in the order in which
- * transactions become visible, however many connections or nodes write. Running it last keeps that lock short.
+ * transactions become visible, however many connections or nodes write. Running it last keeps that lock short. It is
+ * sent before BEGIN was answered, so it must fail outside of a group's transaction.
  */
 export interface EventSink {
   insert(events: readonly DomainEvent[]): EventInsert;

@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
+import { IN_GROUP } from "../database/group-scope.ts";
 import type { DomainEvent, StoredEvent } from "./domain-event.ts";
 import type { EventInsert } from "./event-sink.ts";
 
@@ -43,6 +44,7 @@ insert into event (type, station_id, "timestamp", data)
 select fresh.type, fresh.station_id, fresh."timestamp", fresh.data
 from turn, unnest($1::text[], $2::text[], $3::timestamptz[], $4::jsonb[])
   with ordinality as fresh (type, station_id, "timestamp", data, position)
+where ${IN_GROUP}
 order by fresh.position
 returning id`;
 

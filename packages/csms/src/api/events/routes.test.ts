@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../clock.ts";
 import { connectDatabase, type Database } from "../../database/connection.ts";
+import { BEGIN_GROUP } from "../../database/group-scope.ts";
 import { migrateDatabase } from "../../database/migrate.ts";
 import type { DomainEvent } from "../../events/domain-event.ts";
 import { EventLog } from "../../events/event-log.ts";
@@ -68,7 +69,7 @@ afterEach(async () => {
 });
 
 async function commit(...group: readonly DomainEvent[]): Promise<void> {
-  await writer.query("begin");
+  await writer.query(BEGIN_GROUP);
   const { rows } = await writer.query<{ id: number }>(events.insert(group));
   const reserved = events.reserve(group, rows);
   await writer.query("commit");

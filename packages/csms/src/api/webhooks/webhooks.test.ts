@@ -9,6 +9,7 @@ import type pg from "pg";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectDatabase, type Database } from "../../database/connection.ts";
+import { BEGIN_GROUP } from "../../database/group-scope.ts";
 import { migrateDatabase } from "../../database/migrate.ts";
 import type { DomainEvent } from "../../events/domain-event.ts";
 import { EventLog } from "../../events/event-log.ts";
@@ -128,7 +129,7 @@ async function commit(...stationIds: readonly string[]): Promise<void> {
       data: { reason: "PowerUp", vendorName: "V", model: "M" },
     }),
   );
-  await writer.query("begin");
+  await writer.query(BEGIN_GROUP);
   const { rows } = await writer.query<{ id: number }>(events.insert(group));
   const reserved = events.reserve(group, rows);
   await writer.query("commit");
