@@ -95,7 +95,9 @@ function inOrder(readings: readonly RegisterReading[]): RegisterReading[] {
   );
   return sorted.filter((reading, index) => {
     const before = sorted[index - 1];
-    return before === undefined || !(before.atMs === reading.atMs && before.milliWh === reading.milliWh);
+    const isRepeat = before?.atMs === reading.atMs && before.milliWh === reading.milliWh;
+    // A begin and an end that are alike tell that nothing flowed.
+    return !isRepeat || (before.edge === "begin" && reading.edge === "end");
   });
 }
 

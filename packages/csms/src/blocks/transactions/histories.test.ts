@@ -185,7 +185,7 @@ it("keeps right books of family 2, whatever is repeated, reordered, lost, interr
       const open = wanted.filter(({ status }) => status === "Open").length;
       expect(bench.transactions.openOf(stationId)).toHaveLength(open);
     }),
-    { numRuns: 20 },
+    { numRuns: 40 },
   );
 });
 
@@ -235,6 +235,6 @@ it("keeps right books of family 1, whatever is repeated, late, interrupted or re
         Number(a.evseId) - Number(b.evseId) || Number(a.energyWh) - Number(b.energyWh);
       expect(kept.sort(order)).toEqual(wanted.sort(order));
     }),
-    { numRuns: 12 },
+    { numRuns: 25 },
   );
 });
