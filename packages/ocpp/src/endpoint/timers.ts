@@ -23,6 +23,16 @@ export const systemTimers: Timers = {
   },
 };
 
+/** Resolves when the work is done or the time has passed, whichever comes first. The process waits for it. */
+export async function withinMs(timers: Timers, limitMs: number, work: Promise<unknown>): Promise<void> {
+  let cancel: Cancel | undefined;
+  const late = new Promise<void>((resolve) => {
+    cancel = timers.after(limitMs, resolve, true);
+  });
+  await Promise.race([work, late]);
+  cancel?.();
+}
+
 /** The time of day, for the moment a message was received. */
 export interface WallClock {
   now(): Date;

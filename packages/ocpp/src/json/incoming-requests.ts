@@ -3,7 +3,8 @@ import type { OcppVersion } from "../catalogue/version.ts";
 import type { CallContext, Connection } from "../connection.ts";
 import type { UntypedHandler } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
-import { type ErrorCode, OcppError, PeerError, ValidationError } from "../errors.ts";
+import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
+import { type ErrorCode, ValidationError } from "../errors.ts";
 import { isFamily2, type RequestFrame } from "./frame.ts";
 import type { PeerSettings } from "./peer-settings.ts";
 import { unsignedAction } from "./signed-messages.ts";
@@ -58,11 +59,6 @@ interface WaitingRequest {
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
-
-/** An error that a handler threw as its answer, and not one of a call that it made itself. */
-function isAnswer(error: unknown): error is OcppError {
-  return error instanceof OcppError && !(error instanceof PeerError) && !(error instanceof ValidationError);
 }
 
 /** The requests of one peer: checked, handed to their handlers, answered when these are done, in whatever order. */
@@ -261,7 +257,7 @@ export class IncomingRequests {
 
   #fail(frame: RequestFrame, error: unknown): void {
     const { messageId, action, kind } = frame;
-    if (isAnswer(error)) {
+    if (isThrownAnswer(error)) {
       if (kind === "CALL") this.#channel.sendError(messageId, action, error.code, error.message, error.details);
       return;
     }

@@ -7,6 +7,7 @@ import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
 import type { AnyConnection, FallbackHandler, Handlers } from "../connection.ts";
 import type { UntypedHandler } from "../endpoint/handler-table.ts";
 import type { ListenOptions } from "../endpoint/http-endpoint.ts";
+import { withinMs } from "../endpoint/timers.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import { type Handshake, type HandshakeDecision, pathOf, subprotocolOf } from "./handshake.ts";
 import { refuse } from "./http-refusal.ts";
@@ -244,12 +245,7 @@ export class JsonCsms {
 
   async #socketsClosed(): Promise<void> {
     const closing = [...this.#sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", resolve)));
-    let cancel: (() => void) | undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#settings.timers.after(CLOSE_HANDSHAKE_MS, resolve, true);
-    });
-    await Promise.race([Promise.all(closing), late]);
-    cancel?.();
+    await withinMs(this.#settings.timers, CLOSE_HANDSHAKE_MS, Promise.all(closing));
     for (const socket of this.#sockets) socket.terminate();
   }
 }

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Role } from "../catalogue/version.ts";
 import type { EndpointObserver, ToleranceHook } from "../connection.ts";
 import { HandlerTable } from "../endpoint/handler-table.ts";
+import { positiveLimit } from "../endpoint/limit.ts";
+import { guardedObserver } from "../endpoint/observer.ts";
 import { systemClock, systemTimers, type Timers, type WallClock } from "../endpoint/timers.ts";
 import { Deadlines } from "./deadlines.ts";
 import { SignedMessages, type SignedMessagesOptions } from "./signed-messages.ts";
@@ -46,47 +48,19 @@ export interface PeerSettings {
   readonly createMessageId: (() => string) | undefined;
 }
 
-/** An observer that throws must not end a connection, let alone the process. */
-function guarded(observer: EndpointObserver): EndpointObserver {
-  const guard = <E>(method: ((event: E) => void) | undefined): ((event: E) => void) | undefined =>
-    method === undefined
-      ? undefined
-      : (event) => {
-          try {
-            method.call(observer, event);
-          } catch {
-            // There is nobody left to tell.
-          }
-        };
-  const { message, tolerated, violated, ignored, failed } = observer;
-  const methods = {
-    message: guard(message),
-    tolerated: guard(tolerated),
-    violated: guard(violated),
-    ignored: guard(ignored),
-    failed: guard(failed),
-  };
-  return Object.fromEntries(Object.entries(methods).filter(([, method]) => method !== undefined));
-}
-
-function positive(name: string, value: number): number {
-  if (!(value > 0)) throw new RangeError(`${name} must be above 0`);
-  return value;
-}
-
 /** Fills in the defaults. @throws RangeError for a limit that is not above 0 */
 export function peerSettings(role: Role, options: PeerOptions): PeerSettings {
   const timers = options.timers ?? systemTimers;
   return {
     role,
     handlers: new HandlerTable(role),
-    callTimeoutMs: positive("callTimeoutMs", options.callTimeoutMs ?? 30_000),
-    maxQueuedCalls: positive("maxQueuedCalls", options.maxQueuedCalls ?? 100),
-    maxConcurrentRequests: positive("maxConcurrentRequests", options.maxConcurrentRequests ?? 16),
-    maxFrameBytes: positive("maxFrameBytes", options.maxFrameBytes ?? 2 ** 20),
-    maxUnsentBytes: positive("maxUnsentBytes", options.maxUnsentBytes ?? 2 ** 20),
+    callTimeoutMs: positiveLimit("callTimeoutMs", options.callTimeoutMs ?? 30_000),
+    maxQueuedCalls: positiveLimit("maxQueuedCalls", options.maxQueuedCalls ?? 100),
+    maxConcurrentRequests: positiveLimit("maxConcurrentRequests", options.maxConcurrentRequests ?? 16),
+    maxFrameBytes: positiveLimit("maxFrameBytes", options.maxFrameBytes ?? 2 ** 20),
+    maxUnsentBytes: positiveLimit("maxUnsentBytes", options.maxUnsentBytes ?? 2 ** 20),
     tolerance: options.tolerance,
-    observer: options.observer && guarded(options.observer),
+    observer: guardedObserver(options.observer),
     signing: new SignedMessages(options.signedMessages),
     clock: options.clock ?? systemClock,
     timers,

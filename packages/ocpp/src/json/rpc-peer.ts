@@ -2,6 +2,7 @@ import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
 import type { OcppVersion, Role } from "../catalogue/version.ts";
 import type { CallOptions, Connection, WireMessage } from "../connection.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
+import { withinMs } from "../endpoint/timers.ts";
 import {
   type ErrorCode,
   NotConnectedError,
@@ -140,7 +141,7 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
       this.#isClosing = true;
       this.#incoming.stop();
       this.#flow();
-      await this.#withinMs(graceMs, this.#incoming.idle());
+      await withinMs(this.#settings.timers, graceMs, this.#incoming.idle());
       this.#socket.close(code, reason);
       this.end({ code, reason });
     }
@@ -432,14 +433,5 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
 
   #ignored(reason: string, messageId: string): void {
     this.#settings.observer?.ignored?.({ identity: this.identity, reason, messageId });
-  }
-
-  async #withinMs(limitMs: number, done: Promise<void>): Promise<void> {
-    let cancel: (() => void) | undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#settings.timers.after(limitMs, resolve);
-    });
-    await Promise.race([done, late]);
-    cancel?.();
   }
 }

@@ -1,4 +1,5 @@
-import { type ErrorCode, OcppError, PeerError, ValidationError } from "../errors.ts";
+import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
+import { type ErrorCode, PeerError } from "../errors.ts";
 import type { XmlElement } from "./xml-reader.ts";
 import { unencodableCharacter } from "./xml-reader.ts";
 import { escapeText } from "./xml-writer.ts";
@@ -55,15 +56,10 @@ export function faultForCode(code: ErrorCode, reason: string): SoapFault {
   }
 }
 
-/** Whether a handler threw this as its answer, and it is not the error of a call that the handler made itself. */
-export function isAnswer(error: unknown): error is OcppError {
-  return error instanceof OcppError && !(error instanceof PeerError) && !(error instanceof ValidationError);
-}
-
 /** The fault that answers an error thrown while a request was handled; unknown errors tell the peer nothing. */
 export function faultFor(error: unknown): SoapFault {
   if (error instanceof SoapFault) return error;
-  if (isAnswer(error)) return faultForCode(error.code, error.message);
+  if (isThrownAnswer(error)) return faultForCode(error.code, error.message);
   return new SoapFault("Receiver", "InternalError", "the request could not be handled", { cause: error });
 }
 

@@ -4,6 +4,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { TLSSocket } from "node:tls";
 import { type BasicCredentials, basicCredentials } from "../endpoint/basic-authentication.ts";
 import type { ListenOptions, RefusalStatus } from "../endpoint/http-endpoint.ts";
+import { type Timers, withinMs } from "../endpoint/timers.ts";
 import { SoapFault } from "./fault.ts";
 import type { SoapVersion } from "./soap-version.ts";
 
@@ -97,13 +98,10 @@ export async function listenHttp(options: ListenOptions, listener: RequestListen
 }
 
 /** Stops a server: no new connections, idle ones closed, others given `graceMs` and then cut. */
-export function closeHttp(server: Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+export async function closeHttp(server: Server, graceMs: number, timers: Timers): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  await withinMs(timers, graceMs, closed);
+  server.closeAllConnections();
+  await closed;
 }

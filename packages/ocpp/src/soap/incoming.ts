@@ -3,11 +3,12 @@ import type { Role } from "../catalogue/version.ts";
 import type { Connection, EndpointObserver, ToleranceHook } from "../connection.ts";
 import type { HandlerTable } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
+import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
 import type { WallClock } from "../endpoint/timers.ts";
 import { ValidationError } from "../errors.ts";
 import { describeViolation } from "../validation/violation.ts";
 import { type Addressing, ANONYMOUS_ADDRESS, type Envelope, parseEnvelope } from "./envelope.ts";
-import { faultFor, isAnswer, SoapFault } from "./fault.ts";
+import { faultFor, SoapFault } from "./fault.ts";
 import { HttpBodyError, readBody } from "./http-body.ts";
 import { SoapReply } from "./reply.ts";
 import { findOperation, findService, type Operation, type SoapVersion, serviceOf } from "./soap-version.ts";
@@ -90,7 +91,7 @@ export class IncomingSoap {
       const reason = error instanceof SoapFault ? `refused: ${error.message}` : "broken off";
       observer?.ignored?.({ identity: reply.identity, reason, messageId: reply.messageId });
     }
-    if (reply.action !== "" && !(error instanceof SoapFault) && !isAnswer(error)) {
+    if (reply.action !== "" && !(error instanceof SoapFault) && !isThrownAnswer(error)) {
       observer?.failed?.({ identity: reply.identity, action: reply.action, error });
     }
   }

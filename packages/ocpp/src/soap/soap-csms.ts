@@ -10,6 +10,7 @@ import type { FallbackHandler, Handlers } from "../connection.ts";
 import { basicAuthorization } from "../endpoint/basic-authentication.ts";
 import { HandlerTable, type UntypedHandler } from "../endpoint/handler-table.ts";
 import type { ListenOptions } from "../endpoint/http-endpoint.ts";
+import { type Timers, withinMs } from "../endpoint/timers.ts";
 import { ANONYMOUS_ADDRESS } from "./envelope.ts";
 import { SoapFault } from "./fault.ts";
 import {
@@ -85,6 +86,7 @@ function parseAddress(text: string | undefined): URL | undefined {
  */
 export class SoapCsms {
   readonly #options: SoapCsmsOptions;
+  readonly #timers: Timers;
   readonly #path: string;
   readonly #versions: ReadonlySet<SoapVersion>;
   readonly #handlers = new HandlerTable("CSMS");
@@ -98,6 +100,7 @@ export class SoapCsms {
   constructor(options: SoapCsmsOptions = {}) {
     const settings = soapSettings(options);
     this.#options = options;
+    this.#timers = settings.timers;
     this.#path = options.path ?? "/ocpp/soap";
     this.#versions = new Set(options.versions ?? soapVersions);
     this.#httpsAgent = new HttpsAgent({ keepAlive: false, ...options.stationTls });
@@ -192,15 +195,9 @@ export class SoapCsms {
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
     const graceMs = options.graceMs ?? 5000;
     const answered = this.#incoming.stop();
-    const stopped = [...this.#servers].map((server) => closeHttp(server, graceMs));
+    const stopped = [...this.#servers].map((server) => closeHttp(server, graceMs, this.#timers));
     const ended = this.#stations.close("the CSMS closes", graceMs);
-    let cancel = () => {};
-    const overdue = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, graceMs);
-      cancel = () => clearTimeout(timer);
-    });
-    await Promise.race([answered, overdue]);
-    cancel();
+    await withinMs(this.#timers, graceMs, answered);
     await Promise.all([...stopped, ended]);
     for (const [server, listener] of this.#attached) server.off("request", listener);
     this.#attached.clear();

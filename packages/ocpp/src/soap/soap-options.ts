@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { EndpointObserver, ToleranceHook } from "../connection.ts";
+import { positiveLimit } from "../endpoint/limit.ts";
+import { guardedObserver } from "../endpoint/observer.ts";
 import { systemClock, systemTimers, type Timers, type WallClock } from "../endpoint/timers.ts";
 import type { ContentCoding } from "./http-body.ts";
 
@@ -43,23 +45,18 @@ export interface SoapSettings {
   createMessageId(): string;
 }
 
-function positive(name: string, value: number): number {
-  if (!(value > 0)) throw new RangeError(`${name} must be above 0`);
-  return value;
-}
-
 /** Fills in the defaults. @throws RangeError for a limit that is not above 0 */
 export function soapSettings(options: SoapOptions): SoapSettings {
   return {
-    callTimeoutMs: positive("callTimeoutMs", options.callTimeoutMs ?? 30_000),
-    maxQueuedCalls: positive("maxQueuedCalls", options.maxQueuedCalls ?? 100),
-    maxConcurrentRequests: positive("maxConcurrentRequests", options.maxConcurrentRequests ?? 16),
-    maxRequests: positive("maxRequests", options.maxRequests ?? 2000),
-    maxBodyBytes: positive("maxBodyBytes", options.maxBodyBytes ?? 2 ** 20),
+    callTimeoutMs: positiveLimit("callTimeoutMs", options.callTimeoutMs ?? 30_000),
+    maxQueuedCalls: positiveLimit("maxQueuedCalls", options.maxQueuedCalls ?? 100),
+    maxConcurrentRequests: positiveLimit("maxConcurrentRequests", options.maxConcurrentRequests ?? 16),
+    maxRequests: positiveLimit("maxRequests", options.maxRequests ?? 2000),
+    maxBodyBytes: positiveLimit("maxBodyBytes", options.maxBodyBytes ?? 2 ** 20),
     compressionThresholdBytes: options.compressionThresholdBytes ?? 1024,
     compressCalls: options.compressCalls,
     tolerance: options.tolerance,
-    observer: options.observer,
+    observer: guardedObserver(options.observer),
     clock: options.clock ?? systemClock,
     timers: options.timers ?? systemTimers,
     createMessageId: options.createMessageId?.bind(options) ?? (() => `urn:uuid:${randomUUID()}`),

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { deflateRawSync, deflateSync, gunzipSync, gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import type { EndpointObserver, WireMessage } from "../connection.ts";
+import { PeerError } from "../errors.ts";
 import { SoapCsms, type SoapCsmsOptions } from "./soap-csms.ts";
 import { SoapStation, type SoapStationOptions } from "./soap-station.ts";
 import { namespaceOf, type SoapVersion, soapVersions } from "./soap-version.ts";
@@ -651,5 +652,27 @@ describe("responses of a foreign CSMS", () => {
       name: "NotConnectedError",
       sent: true,
     });
+  });
+});
+
+describe("an observer that throws", () => {
+  const boom = () => {
+    throw new Error("bug");
+  };
+  const observer: EndpointObserver = { message: boom, tolerated: boom, violated: boom, ignored: boom, failed: boom };
+
+  it("does not harm the CSMS", async () => {
+    const { url } = await openCsms({ observer });
+    expect(faultOf(await post(url, "hello"))).toEqual([400, "s:Sender", "o:ProtocolError"]);
+    expect((await post(url, heartbeat("1.6", identityHeader))).status).toBe(200);
+  });
+
+  it("does not harm a station", async () => {
+    const { csms, url } = await openCsms();
+    csms.handle("1.5", "Authorize", boom);
+    const station = await openStation({ url, observer });
+    expect(await station.connection.call("Heartbeat", {})).toEqual({ currentTime: now });
+    await expect(station.connection.call("Authorize", { idTag: "A" })).rejects.toThrow(PeerError);
+    expect(await csms.connections.get("CP1")?.callUntyped("ClearCache", {})).toEqual({ status: "Accepted" });
   });
 });

@@ -4,6 +4,7 @@ import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
 import { basicAuthorization } from "../endpoint/basic-authentication.ts";
 import { HandlerTable, type UntypedHandler } from "../endpoint/handler-table.ts";
 import type { ListenOptions } from "../endpoint/http-endpoint.ts";
+import type { Timers } from "../endpoint/timers.ts";
 import { SoapFault } from "./fault.ts";
 import {
   closeHttp,
@@ -54,6 +55,7 @@ export class SoapStation<V extends SoapVersion = SoapVersion> {
   /** The CSMS, as a peer to call. */
   readonly connection: SoapConnection<V, "ChargingStation">;
   readonly #options: SoapStationOptions<V>;
+  readonly #timers: Timers;
   readonly #handlers = new HandlerTable("ChargingStation");
   readonly #incoming: IncomingSoap;
   readonly #httpAgent = new HttpAgent({ keepAlive: true });
@@ -69,6 +71,7 @@ export class SoapStation<V extends SoapVersion = SoapVersion> {
       throw new TypeError("the address of the CSMS must begin with http: or https:");
     }
     this.#options = options;
+    this.#timers = settings.timers;
     this.#httpsAgent = new HttpsAgent({ keepAlive: true, ...options.tls });
     const from = () => this.address;
     const authorization =
@@ -139,7 +142,7 @@ export class SoapStation<V extends SoapVersion = SoapVersion> {
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
     const graceMs = options.graceMs ?? 5000;
     void this.#incoming.stop();
-    const stopped = this.#server === undefined ? undefined : closeHttp(this.#server, graceMs);
+    const stopped = this.#server === undefined ? undefined : closeHttp(this.#server, graceMs, this.#timers);
     await this.connection.end({ reason: "the station closes" }, graceMs);
     await stopped;
     this.#httpAgent.destroy();

@@ -1,0 +1,25 @@
+import type { EndpointObserver } from "../connection.ts";
+
+/** The observer, made harmless: one that throws must not end a connection, let alone the process. */
+export function guardedObserver(observer: EndpointObserver | undefined): EndpointObserver | undefined {
+  if (observer === undefined) return undefined;
+  const guard = <E>(method: ((event: E) => void) | undefined): ((event: E) => void) | undefined =>
+    method === undefined
+      ? undefined
+      : (event) => {
+          try {
+            method.call(observer, event);
+          } catch {
+            // There is nobody left to tell.
+          }
+        };
+  const { message, tolerated, violated, ignored, failed } = observer;
+  const methods = {
+    message: guard(message),
+    tolerated: guard(tolerated),
+    violated: guard(violated),
+    ignored: guard(ignored),
+    failed: guard(failed),
+  };
+  return Object.fromEntries(Object.entries(methods).filter(([, method]) => method !== undefined));
+}
