@@ -108,7 +108,7 @@ export interface Deviation {
  */
 export interface ToleranceHook {
   payload?(deviation: Deviation): Tolerance | undefined;
-  /** A frame that is not JSON: the text to parse in its place. */
+  /** A frame that is not JSON, or has a text with NUL in it: the text to parse in its place. */
   frame?(frame: {
     readonly identity: string;
     readonly version: OcppVersion;

@@ -135,10 +135,17 @@ function toVersionWords(version: OcppVersion, action: string, payload: unknown):
   return version === "2.0.1" ? responseFrom21(version, action, payload) : responseFrom16(version, action, payload);
 }
 
-/** The station repeats what was answered with an error, so a database that is away must not look like success. */
+/**
+ * The station repeats what was answered with an error, so a database that is away must not look like success. The codes
+ * are those of PostgreSQL for texts with NUL, which remain where no tolerance rule removed it.
+ */
 function asAnswer(error: unknown): unknown {
   if (error instanceof DatabaseUnavailableError) {
     return new OcppError("InternalError", "the message cannot be stored now", { cause: error });
+  }
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  if (code === "22021" || code === "22P05") {
+    return new OcppError("FormatViolation", "a text holds a character that cannot be stored", { cause: error });
   }
   return error;
 }

@@ -653,6 +653,38 @@ describe("malformed frames", () => {
   });
 });
 
+describe("a text with NUL in it", () => {
+  const heartbeat = '[2,"1","DataTransfer",{"vendorId":"V\\u0000"}]';
+
+  test("can be mended by the tolerance hook, and is logged as it was on the wire", () => {
+    const texts: string[] = [];
+    const tolerance = {
+      frame: ({ text }: { readonly text: string }) => ({ rule: "nul", text: text.replaceAll("\\u0000", "") }),
+    };
+    const observer = { message: ({ text }: { readonly text: string }) => texts.push(text) };
+    const { peer, handlers } = peerOf("1.6", { tolerance, observer });
+    const seen: unknown[] = [];
+    handlers.set("1.6", "DataTransfer", (payload) => {
+      seen.push(payload);
+      return { status: "Accepted" };
+    });
+    peer.receive(heartbeat);
+    expect(seen).toEqual([{ vendorId: "V" }]);
+    expect(texts[0]).toBe(heartbeat);
+  });
+
+  test("is a text like any other where nobody mends it", () => {
+    const { peer, handlers } = peerOf("1.6");
+    const seen: unknown[] = [];
+    handlers.set("1.6", "DataTransfer", (payload) => {
+      seen.push(payload);
+      return { status: "Accepted" };
+    });
+    peer.receive(heartbeat);
+    expect(seen).toEqual([{ vendorId: "V\0" }]);
+  });
+});
+
 describe("tolerance", () => {
   const request = { connectorId: 1, errorCode: "Error", status: "Available", extra: 1 };
 

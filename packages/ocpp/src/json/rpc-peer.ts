@@ -37,6 +37,9 @@ export interface PeerIdentity {
   readonly remoteAddress: string;
 }
 
+/** How JSON writes the one character that most databases and all of XML cannot hold. */
+const NUL_ESCAPE = "\\u0000";
+
 function asOcppError(error: unknown): OcppError {
   if (error instanceof OcppError) return error;
   return new OcppError("InternalError", "the response could not be processed", { cause: error });
@@ -268,6 +271,7 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
   }
 
   #dispatch(text: string, frame: Frame, mayBeMended: boolean): void {
+    if (mayBeMended && text.includes(NUL_ESCAPE) && this.#mended(text)) return;
     switch (frame.kind) {
       case "CALL":
       case "SEND":

@@ -14,6 +14,23 @@ export const trailingNul: ToleranceRule = {
   },
 };
 
+/** Texts with the padding of a C string, which no database holds. */
+export const nulInText: ToleranceRule = {
+  name: "nul-in-text",
+  description: "NUL at the end of a text is ignored; elsewhere in a text it becomes the replacement character",
+  isDefault: true,
+  frame(text) {
+    if (!text.includes("\\u0000")) return undefined;
+    const changed = text.replace(escapedNul, (_, before: string, nuls: string, end: string) => {
+      return `${before}${end === "" ? "\uFFFD".repeat(nuls.length / 6) : ""}${end}`;
+    });
+    return changed === text ? undefined : changed;
+  },
+};
+
+// An odd number of backslashes escapes; the quote that may follow ends the text.
+const escapedNul = /(?<!\\)((?:\\\\)*)((?:\\u0000)+)("?)/g;
+
 /** `[,{...}]`: the comma is left out. */
 export const leadingComma: ToleranceRule = {
   name: "json-leading-comma",

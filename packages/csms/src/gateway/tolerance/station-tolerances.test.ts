@@ -37,6 +37,15 @@ describe("frames", () => {
     expect(frame('[3,"1",{}]\0\0 \n')).toEqual({ rule: "json-trailing-nul", text: '[3,"1",{}]' });
   });
 
+  it("nul-in-text: ignores NUL at the end of a text and replaces it elsewhere, but not an escaped backslash", () => {
+    const slashes = String.raw`"a":"A\u0000\u0000","b":"\u0000B\\\u0000","c":"\u0000","d":"\\u0000"`;
+    expect(frame(`[2,"1","A",{${slashes}}]`)).toEqual({
+      rule: "nul-in-text",
+      text: String.raw`[2,"1","A",{"a":"A","b":"@B\\","c":"","d":"\\u0000"}]`.replace("@", "\uFFFD"),
+    });
+    expect(frame(String.raw`[2,"1","A",{"d":"\\u0000"}]`)).toBeUndefined();
+  });
+
   it("json-leading-comma: ignores a comma after an opening bracket, but not in a text", () => {
     expect(frame('[2,"1","A",{"x":[ ,{"y":"[,"}]}]')).toEqual({
       rule: "json-leading-comma",
@@ -70,6 +79,8 @@ describe("frames made to take long", () => {
     { name: "commas after a bracket", text: `[${" ,".repeat(long / 2)}x` },
     { name: "brackets and spaces", text: "[ ".repeat(long / 2) },
     { name: "colons without values", text: `{${'"a": '.repeat(long / 5)}x` },
+    { name: "backslashes", text: `"${"\\\\".repeat(long / 2)}\\u0000"` },
+    { name: "NUL in texts", text: `"${"\\u0000".repeat(long / 6)}` },
     { name: "a text without end", text: `"${"\\a".repeat(long / 2)}` },
   ])("are given up in time that grows with their length only: $name", ({ text }) => {
     const tolerances = new StationTolerances();

@@ -1,6 +1,6 @@
 import type { Deviation, OcppVersion, Tolerance, ToleranceHook } from "@polyphase/ocpp";
 import { enumSpelling, unknownValues } from "./enum-rules.ts";
-import { emptyValue, leadingComma, trailingNul } from "./frame-rules.ts";
+import { emptyValue, leadingComma, nulInText, trailingNul } from "./frame-rules.ts";
 import type { ToleranceRule } from "./rule.ts";
 import {
   emptyLists,
@@ -31,6 +31,7 @@ export const toleranceRules: readonly ToleranceRule[] = [
   missingSubprotocol,
   noPing,
   trailingNul,
+  nulInText,
   leadingComma,
   emptyValue,
   nullValues,
