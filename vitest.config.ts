@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 // "import" must not be named: it would reach `require` inside dependencies and hand them modules they cannot call.
-const conditions = ["development", "module", "node"];
+const conditions = ["@polyphase/source", "module", "node"];
 
 export default defineConfig({
   resolve: { conditions },

@@ -2,8 +2,8 @@
 // Quick when nothing is to be done. Plain JavaScript without dependencies, because it runs before the installation.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -86,6 +86,17 @@ export function nodeBin(packageName, bin = packageName) {
   return join(folder, typeof manifest.bin === "string" ? manifest.bin : manifest.bin[bin]);
 }
 
+/** Removes what was compiled from files that are gone: it would be published. */
+function removeStaleOutputs() {
+  for (const folder of packageFolders()) {
+    const compiled = join(folder, "dist");
+    for (const file of filesBelow(compiled)) {
+      const source = relative(compiled, file).replace(/(\.d\.ts|\.js)(\.map)?$/, ".ts");
+      if (source.endsWith(".ts") && !existsSync(join(folder, "src", source))) rmSync(file);
+    }
+  }
+}
+
 export function prepare() {
   checkNode();
   const installed = installDigest();
@@ -101,6 +112,7 @@ export function prepare() {
     console.error("polyphase: building ...");
     mkdirSync(dirname(BUILD_STAMP), { recursive: true });
     run("code generation", process.execPath, [nodeBin("tsx"), join(root, "packages", "ocpp", "generate", "main.ts")]);
+    removeStaleOutputs();
     run("compilation", process.execPath, [nodeBin("typescript", "tsc"), "-b"]);
     writeFileSync(BUILD_STAMP, built);
   }

@@ -44,7 +44,7 @@ for (const name of packages) {
         const node = (...args: string[]) =>
           promisify(execFile)(process.execPath, args, { cwd: place, timeout: 50_000 });
         await node(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.json");
-        await node("--import", "tsx", "--conditions=development", "example.ts");
+        await node("--import", "tsx", "--conditions=@polyphase/source", "example.ts");
       } finally {
         await rm(place, { recursive: true });
       }
