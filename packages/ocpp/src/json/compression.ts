@@ -1,13 +1,19 @@
-import type { PerMessageDeflateOptions } from "ws";
-
 /** permessage-deflate (RFC 7692), always without context takeover. */
 export interface CompressionOptions {
   /** Shorter messages go uncompressed; bytes. */
   readonly thresholdBytes: number;
 }
 
-/** The options of `ws`, in either role. */
-export function deflateOptions(compression: CompressionOptions | false | undefined): PerMessageDeflateOptions | false {
+/** The options of `ws`, in either role; spelled out here, so that users of our types need not install those of `ws`. */
+export interface DeflateOptions {
+  readonly threshold: number;
+  readonly serverNoContextTakeover: true;
+  readonly clientNoContextTakeover: true;
+  readonly zlibDeflateOptions: { readonly level: number; readonly memLevel: number };
+}
+
+/** What {@link CompressionOptions} mean to `ws`. */
+export function deflateOptions(compression: CompressionOptions | false | undefined): DeflateOptions | false {
   if (compression === false) return false;
   const threshold = compression?.thresholdBytes ?? 1_024;
   // Level 3 costs far less time than the default and compresses JSON nearly as well.
