@@ -63,3 +63,14 @@ export function deepFreeze<T>(value: T): T {
   }
   return value;
 }
+
+function isXmlCharacter(character: string): boolean {
+  const point = character.codePointAt(0) ?? 0;
+  if (point < 0x20) return point === 0x9 || point === 0xa || point === 0xd;
+  return point <= 0xd7ff || (point >= 0xe000 && point <= 0xfffd) || point >= 0x10000;
+}
+
+/** Whether XML 1.0 §2.2 lets a document hold every character of the text. */
+export function isXmlText(text: string): boolean {
+  return [...text].every(isXmlCharacter);
+}
