@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { UnknownActionError, ValidationError } from "@polyphase/ocpp";
 import { pino } from "pino";
@@ -381,5 +383,41 @@ describe("programming errors", () => {
     };
     await expect(start({ plugins: [lamps, twice] })).rejects.toThrow("two routes have the operation id putLamp");
     server = undefined;
+  });
+});
+
+describe("closing", () => {
+  it("does not wait for the end of a request that never comes", async () => {
+    const closing = await start({ closeGraceMs: 50 });
+    await closing.listen({ host: "127.0.0.1", port: 0 });
+    const socket = connect((closing.server.address() as AddressInfo).port, "127.0.0.1");
+    const cut = once(socket, "close");
+    const received = once(closing.server, "request");
+    socket.write("PUT /api/v1/lamps/1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer operator-key\r\n");
+    socket.write('content-type: application/json\r\ncontent-length: 20\r\n\r\n{"colour":');
+    await received;
+    await closing.close();
+    await cut;
+  });
+
+  it("does not wait for a reader that takes nothing", async () => {
+    const closing = await start({
+      closeGraceMs: 50,
+      plugins: [
+        async (app) => {
+          app.get("/large", async (_request, reply) => {
+            reply.hijack();
+            reply.raw.end(Buffer.alloc(64 * 1024 * 1024));
+          });
+        },
+      ],
+    });
+    await closing.listen({ host: "127.0.0.1", port: 0 });
+    const socket = connect((closing.server.address() as AddressInfo).port, "127.0.0.1").pause();
+    const received = once(closing.server, "request");
+    socket.write("GET /api/v1/large HTTP/1.1\r\nhost: x\r\nauthorization: Bearer viewer-key\r\n\r\n");
+    await received;
+    await closing.close();
+    socket.destroy();
   });
 });

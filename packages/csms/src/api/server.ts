@@ -47,6 +47,8 @@ export interface ApiOptions {
   readonly figures?: () => readonly StatusFigure[];
   /** Largest body of a request in bytes; default 1 MiB. */
   readonly bodyLimitBytes?: number;
+  /** How long requests under way may take when the server is closed; default 3 s. */
+  readonly closeGraceMs?: number;
   /** Trust `X-Forwarded-For` of these proxies (addresses or CIDR); default none. */
   readonly trustedProxies?: readonly string[];
 }
@@ -64,6 +66,7 @@ export interface ApiOptions {
 export async function createApi(options: ApiOptions): Promise<ApiServer> {
   const server = createServer(options);
   const methodsOf = allowedMethods(server);
+  cutLateConnections(server, options.closeGraceMs ?? 3_000);
   server.decorateRequest("caller", undefined);
   server.decorateRequest("auditDetail", undefined);
   registerErrors(server, methodsOf);
@@ -113,6 +116,15 @@ function createServer(options: ApiOptions): ApiServer {
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(requestValidatorCompiler);
   return server as unknown as ApiServer;
+}
+
+/** A reader that takes nothing, or a request whose end never comes, must not keep the process from stopping. */
+function cutLateConnections(server: ApiServer, graceMs: number): void {
+  let late: NodeJS.Timeout | undefined;
+  server.addHook("preClose", async () => {
+    late = setTimeout(() => server.server.closeAllConnections(), graceMs);
+  });
+  server.addHook("onClose", async () => clearTimeout(late));
 }
 
 /** A caller's own request id is kept when it is harmless, so that its logs and ours can be joined. */
