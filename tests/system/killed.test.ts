@@ -37,8 +37,14 @@ describe("a CSMS with its embedded database that is killed under load", () => {
             synchronizeClock: false,
             callTimeoutMs: 2_000,
             backOff: { waitMinimumMs: 100, randomRangeMs: 200, repeatTimes: 1 },
-            // What fails for want of a CSMS is tried again until there is one.
-            settings: { txUpdatedIntervalS: 20, messageAttempts: 1_000, messageAttemptIntervalS: 5 },
+            // What fails for want of a CSMS is tried again until there is one. Clock-aligned values are no transaction
+            // messages in 1.x, so the ledger would not have them.
+            settings: {
+              txUpdatedIntervalS: 20,
+              alignedIntervalS: 0,
+              messageAttempts: 1_000,
+              messageAttemptIntervalS: 5,
+            },
           }),
         );
       }

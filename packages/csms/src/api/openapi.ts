@@ -4,6 +4,11 @@ import type { FastifyInstance, FastifySchema, RouteOptions } from "fastify";
 import { ProblemSchema } from "./problem.ts";
 import { defaultRole } from "./roles.ts";
 
+/** The page's own logo; without one the page shows that of its library. */
+const LOGO =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 180 40" role="img" aria-label="Polyphase">' +
+  '<text x="0" y="29" font-family="sans-serif" font-size="28" font-weight="700" fill="#fff">Polyphase</text></svg>';
+
 /** Path of the OpenAPI document. */
 export const OPENAPI_PATH = "/api/openapi.json";
 
@@ -42,7 +47,12 @@ export async function registerOpenApi(server: FastifyInstance, version: string):
     },
     refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `schema-${index}`) },
   });
-  await server.register(swaggerUi, { routePrefix: "/api/docs", uiConfig: { docExpansion: "list", deepLinking: true } });
+  await server.register(swaggerUi, {
+    routePrefix: "/api/docs",
+    theme: { title: "Polyphase API" },
+    logo: { type: "image/svg+xml", content: Buffer.from(LOGO), href: "/", target: "_self" },
+    uiConfig: { docExpansion: "list", deepLinking: true },
+  });
   server.get(OPENAPI_PATH, { config: { role: "anyone" }, schema: { hide: true } }, () => server.swagger());
 }
 
