@@ -118,7 +118,7 @@ function createServer(options: ApiOptions): ApiServer {
   return server as unknown as ApiServer;
 }
 
-/** A reader that takes nothing, or a request whose end never comes, must not keep the process from stopping. */
+/** Once it closes, Node.js watches no request's time any more: one whose end never comes would keep it from stopping. */
 function cutLateConnections(server: ApiServer, graceMs: number): void {
   let late: NodeJS.Timeout | undefined;
   server.addHook("preClose", async () => {
