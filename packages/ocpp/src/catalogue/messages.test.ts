@@ -4,6 +4,7 @@ import { expect, expectTypeOf, test } from "vitest";
 import type { AnyConnection, Connection, Handler, Handlers } from "../connection.ts";
 import type * as Ocpp16 from "../generated/types-1.6.ts";
 import type * as Ocpp21 from "../generated/types-2.1.ts";
+import type { SoapPeer } from "../soap/station-registry.ts";
 import { catalogue } from "./catalogue.ts";
 import type { ActionOf, CallsFrom, Peer, RequestOf, ResponseOf, SendsFrom } from "./messages.ts";
 
@@ -94,6 +95,10 @@ test("a connection of unknown version is typed once its version was asked for", 
   };
   expectTypeOf(stop).parameter(0).toExtend<{ readonly identity: string }>();
   expectTypeOf<Extract<AnyConnection<"CSMS">, { version: "2.1" }>>().toEqualTypeOf<Connection<"2.1", "CSMS">>();
+  // @ts-expect-error "Warm" is no reset of 1.5
+  const reset = async (station: SoapPeer) => station.version === "1.5" && station.call("Reset", { type: "Warm" });
+  expectTypeOf<SoapPeer["version"]>().toEqualTypeOf<"1.2" | "1.5" | "1.6">();
+  expect(reset).toBeTypeOf("function");
 });
 
 test("a handler is given the request and must answer with the response of its version", () => {

@@ -1,14 +1,16 @@
-import type { OcppVersion } from "../catalogue/version.ts";
-import type { Connection } from "../connection.ts";
+import type { AnyConnection } from "../connection.ts";
 import type { Timers } from "../endpoint/timers.ts";
 import { type CallSettings, SoapConnection, type SoapDisconnection } from "./soap-connection.ts";
 import type { SoapVersion } from "./soap-version.ts";
 
-/** A station as the CSMS of OCPP-S knows it. */
-export interface SoapPeer extends Connection<OcppVersion, "CSMS"> {
+/**
+ * A station as the CSMS of OCPP-S knows it. Asking for its `version` tells the compiler which actions it has, as with
+ * {@link AnyConnection}.
+ */
+export type SoapPeer = AnyConnection<"CSMS", SoapVersion> & {
   /** Where calls go: the address of the station's last `From`. Undefined until one is known. */
   readonly address: string | undefined;
-}
+};
 
 /** What `onConnect` learns of the decision about the first request. */
 export interface AcceptedRequest {
