@@ -1,12 +1,11 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, Server } from "node:http";
+import type { Server as TlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
 import type { AnyConnection, FallbackHandler, Handlers } from "../connection.ts";
 import type { UntypedHandler } from "../endpoint/handler-table.ts";
-import type { ListenOptions } from "../endpoint/http-endpoint.ts";
+import { type ListenOptions, listenHttp } from "../endpoint/http-endpoint.ts";
 import { withinMs } from "../endpoint/timers.ts";
 import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import { type Handshake, type HandshakeDecision, pathOf, subprotocolOf } from "./handshake.ts";
@@ -32,7 +31,7 @@ export interface JsonCsmsOptions extends PeerOptions {
   onDisconnect?(connection: AnyConnection<"CSMS">, ending: Ending): void;
   /** Milliseconds that {@link authenticate} may take; 10 000 when absent. Then the station gets 503. */
   readonly handshakeTimeoutMs?: number;
-  /** Connections at a time, those that are being authenticated included; no limit when absent. Beyond it stations get 503. */
+  /** Connections at a time, and as many again that are being authenticated; no limit when absent. Beyond it stations get 503. */
   readonly maxConnections?: number;
   /** Messages from 1 024 bytes on when absent; false offers no compression. */
   readonly compression?: CompressionOptions | false;
@@ -137,23 +136,15 @@ export class JsonCsms {
     server.on("upgrade", listener);
   }
 
-  /** Opens a server of its own. Rejects when the port is taken. */
+  /** Opens a server of its own. @throws the listening error, such as EADDRINUSE */
   async listen(options: ListenOptions): Promise<{ port: number }> {
-    const server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
-    server.on("request", (_request, response) => {
+    const { server, port } = await listenHttp(options, (_request, response) => {
       response.writeHead(426, { Connection: "close", Upgrade: "websocket", "Content-Type": "text/plain" });
       response.end("This is a WebSocket endpoint of OCPP-J.\n");
     });
     this.attach(server);
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(options.port, options.host, () => {
-        server.off("error", reject);
-        resolve();
-      });
-    });
     this.#servers.add(server);
-    return { port: (server.address() as AddressInfo).port };
+    return { port };
   }
 
   /** Answers one upgrade request: refuses it, or makes a connection of it. */

@@ -1,10 +1,8 @@
 import type { X509Certificate } from "node:crypto";
-import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { type BasicCredentials, basicCredentials } from "../endpoint/basic-authentication.ts";
-import type { ListenOptions, RefusalStatus } from "../endpoint/http-endpoint.ts";
-import { type Timers, withinMs } from "../endpoint/timers.ts";
+import type { RefusalStatus } from "../endpoint/http-endpoint.ts";
 import { SoapFault } from "./fault.ts";
 import type { SoapVersion } from "./soap-version.ts";
 
@@ -72,36 +70,4 @@ export function refusal(decision: Extract<SoapDecision, { accept: false }>): Soa
         headers: { "retry-after": "30" },
       });
   }
-}
-
-/** An HTTP server of our own that listens, and the port it got. */
-export interface Listening {
-  readonly server: Server;
-  readonly port: number;
-}
-
-/** Starts an HTTP or HTTPS server, on the loopback address unless a host is given. @throws the listening error, such as EADDRINUSE */
-export async function listenHttp(options: ListenOptions, listener: RequestListener): Promise<Listening> {
-  const server = options.tls ? createHttpsServer(options.tls, listener) : createHttpServer(listener);
-  server.requestTimeout = 60_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port, options.host ?? "127.0.0.1", () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-  // A broken connection is the peer's affair; the server goes on.
-  server.on("error", () => {});
-  const address = server.address();
-  return { server, port: typeof address === "object" && address !== null ? address.port : options.port };
-}
-
-/** Stops a server: no new connections, idle ones closed, others given `graceMs` and then cut. */
-export async function closeHttp(server: Server, graceMs: number, timers: Timers): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  await withinMs(timers, graceMs, closed);
-  server.closeAllConnections();
-  await closed;
 }

@@ -9,18 +9,11 @@ import { type AgentOptions, Agent as HttpsAgent, type Agent as HttpsAgentType } 
 import type { FallbackHandler, Handlers } from "../connection.ts";
 import { basicAuthorization } from "../endpoint/basic-authentication.ts";
 import { HandlerTable, type UntypedHandler } from "../endpoint/handler-table.ts";
-import type { ListenOptions } from "../endpoint/http-endpoint.ts";
+import { closeHttp, type ListenOptions, listenHttp } from "../endpoint/http-endpoint.ts";
 import { type Timers, withinMs } from "../endpoint/timers.ts";
 import { ANONYMOUS_ADDRESS } from "./envelope.ts";
 import { SoapFault } from "./fault.ts";
-import {
-  closeHttp,
-  credentialsOf,
-  listenHttp,
-  refusal,
-  type SoapCredentials,
-  type SoapDecision,
-} from "./http-request.ts";
+import { credentialsOf, refusal, type SoapCredentials, type SoapDecision } from "./http-request.ts";
 import { IncomingSoap, type OpenedRequest } from "./incoming.ts";
 import type { CallSettings, SoapDisconnection } from "./soap-connection.ts";
 import { type SoapOptions, soapSettings } from "./soap-options.ts";

@@ -3,17 +3,10 @@ import { type AgentOptions, Agent as HttpsAgent } from "node:https";
 import type { Connection, FallbackHandler, Handlers } from "../connection.ts";
 import { basicAuthorization } from "../endpoint/basic-authentication.ts";
 import { HandlerTable, type UntypedHandler } from "../endpoint/handler-table.ts";
-import type { ListenOptions } from "../endpoint/http-endpoint.ts";
+import { closeHttp, type ListenOptions, listenHttp } from "../endpoint/http-endpoint.ts";
 import type { Timers } from "../endpoint/timers.ts";
 import { SoapFault } from "./fault.ts";
-import {
-  closeHttp,
-  credentialsOf,
-  listenHttp,
-  refusal,
-  type SoapCredentials,
-  type SoapDecision,
-} from "./http-request.ts";
+import { credentialsOf, refusal, type SoapCredentials, type SoapDecision } from "./http-request.ts";
 import { IncomingSoap, type OpenedRequest } from "./incoming.ts";
 import { SoapConnection } from "./soap-connection.ts";
 import { type SoapOptions, soapSettings } from "./soap-options.ts";
