@@ -82,6 +82,7 @@ describe("the code that answers a broken rule", () => {
     ["minItems", "OccurrenceConstraintViolation", "OccurrenceConstraintViolation"],
     ["maxItems", "OccurrenceConstraintViolation", "OccurrenceConstraintViolation"],
     ["additionalProperties", "FormatViolation", "FormatViolation"],
+    ["frame", "FormatViolation", "FormatViolation"],
     ["enum", "PropertyConstraintViolation", "PropertyConstraintViolation"],
     ["format", "PropertyConstraintViolation", "PropertyConstraintViolation"],
     ["minLength", "PropertyConstraintViolation", "PropertyConstraintViolation"],
