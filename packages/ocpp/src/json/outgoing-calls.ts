@@ -192,6 +192,12 @@ export class OutgoingCalls {
   /** Fails everything, for good. */
   close(cause: unknown): void {
     this.interrupt(cause);
+    this.retire(cause);
+  }
+
+  /** Fails what waits, for good; the outstanding call may still be answered. */
+  retire(cause: unknown): void {
+    this.#channel = undefined;
     const waiting = this.#queue ?? [];
     this.#queue = undefined;
     for (const call of waiting) call.reject(new NotConnectedError(call.entry.action, false, cause));

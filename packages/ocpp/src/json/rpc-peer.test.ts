@@ -92,6 +92,45 @@ const frame = (...elements: unknown[]) => JSON.stringify(elements);
 const idOf = (sent: unknown[] | undefined) => String(sent?.[1]);
 const currentTime = "2026-01-01T00:00:00Z";
 
+describe("a connection that is replaced", () => {
+  test("still takes the answer that was on its way, and nothing else", async () => {
+    const { peer, handlers } = peerOf();
+    let heartbeats = 0;
+    handlers.set("1.6", "Heartbeat", () => {
+      heartbeats += 1;
+      return { currentTime };
+    });
+    const answered = peer.call("Reset", { type: "Soft" });
+    const waiting = peer.call("Reset", { type: "Hard" });
+    peer.replace();
+    await expect(waiting).rejects.toMatchObject({ name: "NotConnectedError", sent: false });
+    peer.receive(frame(2, "1", "Heartbeat", {}));
+    peer.receive(frame(3, idOf(wire.last), { status: "Accepted" }));
+    expect(await answered).toEqual({ status: "Accepted" });
+    expect(heartbeats).toBe(0);
+    expect(wire.frames).toHaveLength(1);
+  });
+
+  test("gives its call up when the socket closes without an answer", async () => {
+    const { peer } = peerOf();
+    const call = peer.call("Reset", { type: "Soft" });
+    peer.replace();
+    peer.end({ code: 1006, reason: "" });
+    await expect(call).rejects.toMatchObject({ name: "NotConnectedError", sent: true });
+    peer.receive(frame(3, idOf(wire.last), { status: "Accepted" }));
+    expect(events).toEqual([]);
+  });
+
+  test("waits a second at most for the answer of a socket that nobody closes", async () => {
+    const { peer } = peerOf();
+    const call = peer.call("Reset", { type: "Soft" });
+    const outcome = expect(call).rejects.toMatchObject({ name: "NotConnectedError", sent: true });
+    peer.replace();
+    timers.advance(1_000);
+    await outcome;
+  });
+});
+
 describe("outgoing calls", () => {
   test("resolve with the payload of the CALLRESULT", async () => {
     const { peer } = peerOf();

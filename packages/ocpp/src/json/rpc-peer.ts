@@ -2,7 +2,7 @@ import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
 import type { OcppVersion, Role } from "../catalogue/version.ts";
 import type { CallOptions, Connection, WireMessage } from "../connection.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
-import { withinMs } from "../endpoint/timers.ts";
+import { type Cancel, withinMs } from "../endpoint/timers.ts";
 import {
   type ErrorCode,
   NotConnectedError,
@@ -40,6 +40,9 @@ export interface PeerIdentity {
 /** How JSON writes the one character that most databases and all of XML cannot hold. */
 const NUL_ESCAPE = "\\u0000";
 
+/** How long a replaced connection waits for the answer to its last call. */
+const LAST_ANSWER_MS = 1_000;
+
 function asOcppError(error: unknown): OcppError {
   if (error instanceof OcppError) return error;
   return new OcppError("InternalError", "the response could not be processed", { cause: error });
@@ -62,6 +65,8 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
   #isClosing = false;
   #isPaused = false;
   #isBlocked = false;
+  /** Set while this connection was replaced and the answer to its last call may still come. */
+  #lastAnswerDue: Cancel | undefined;
   #closed: AbortController | undefined;
   #signing: Promise<unknown> | undefined;
   #onEnd: ((ending: Ending) => void)[] | undefined;
@@ -164,9 +169,11 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
 
   /** Takes one text frame. Never throws. */
   receive(text: string): void {
-    if (this.#ending !== undefined) return;
+    if (this.#ending !== undefined && this.#lastAnswerDue === undefined) return;
     try {
-      this.#dispatch(text, parseFrame(this.version, text), true);
+      const frame = parseFrame(this.version, text);
+      if (this.#ending !== undefined && frame.kind !== "CALLRESULT" && frame.kind !== "CALLERROR") return;
+      this.#dispatch(text, frame, true);
     } catch (error) {
       this.#settings.observer?.failed?.({ identity: this.identity, action: "", error });
       this.#socket.close(1011, "internal error");
@@ -188,11 +195,15 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
 
   /** The transport is gone, or is given up: nothing is sent or received from here on. */
   end(ending: Ending): void {
-    if (this.#ending !== undefined) return;
+    const error = new ConnectionEndedError(this.#ending ?? ending);
+    if (this.#ending !== undefined) {
+      this.#giveUpLastAnswer(error);
+      return;
+    }
     this.#ending = ending;
-    const error = new ConnectionEndedError(ending);
     this.#incoming.stop();
     if (this.#keepsQueue) this.#calls.interrupt(error);
+    else if (ending.replacedBy === true && this.#calls.isOutstanding) this.#awaitLastAnswer(error);
     else this.#calls.close(error);
     this.#closed?.abort(error);
     const listeners = this.#onEnd;
@@ -200,12 +211,26 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     for (const listener of listeners ?? []) listener(ending);
   }
 
-  /** A newer connection of the identity is there; this one ends now and takes nothing more. */
+  /** A newer connection of the identity is there; this one ends now and takes nothing but an answer that is due. */
   replace(): void {
     const reason = "replaced by a newer connection";
+    this.#isClosing = true;
     this.#socket.resume();
     this.#socket.close(1008, reason);
     this.end({ code: 1008, reason, replacedBy: true });
+  }
+
+  /** A station that answers and connects anew at once has answered, whichever socket is read first. */
+  #awaitLastAnswer(error: ConnectionEndedError): void {
+    this.#calls.retire(error);
+    this.#lastAnswerDue = this.#settings.timers.after(LAST_ANSWER_MS, () => this.#giveUpLastAnswer(error));
+  }
+
+  #giveUpLastAnswer(error: ConnectionEndedError): void {
+    if (this.#lastAnswerDue === undefined) return;
+    this.#lastAnswerDue();
+    this.#lastAnswerDue = undefined;
+    this.#calls.close(error);
   }
 
   /** The peer does not read as fast as it asks. While so, it is not read either. */
