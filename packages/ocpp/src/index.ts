@@ -1,4 +1,3 @@
-export { type ActionRow, actions } from "./catalogue/actions.ts";
 export { type CatalogueEntry, catalogue, definitionsOf, type JsonSchema } from "./catalogue/catalogue.ts";
 export type {
   ActionOf,
@@ -19,5 +18,5 @@ export type * as Ocpp201 from "./generated/types-2.0.1.ts";
 export type * as Ocpp21 from "./generated/types-2.1.ts";
 export * from "./json/index.ts";
 export * from "./soap/index.ts";
-export { isDateTime, isUri } from "./validation/runtime.ts";
+export { isDateTime } from "./validation/runtime.ts";
 export { describeViolation, type ValueKind, type Violation } from "./validation/violation.ts";

@@ -1,6 +1,7 @@
 export { type XmlCodec, xmlCodec } from "./codec.ts";
+export type { ContentCoding } from "./http-body.ts";
 export type { SoapCredentials, SoapDecision } from "./http-request.ts";
-export { SoapConnection, type SoapDisconnection } from "./soap-connection.ts";
+export type { SoapConnection, SoapDisconnection } from "./soap-connection.ts";
 export { SoapCsms, type SoapCsmsOptions } from "./soap-csms.ts";
 export type { SoapOptions } from "./soap-options.ts";
 export { SoapStation, type SoapStationOptions } from "./soap-station.ts";
