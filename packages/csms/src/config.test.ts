@@ -31,6 +31,7 @@ test("an empty environment gives the documented defaults", () => {
     unknownStations: "pending",
     heartbeatIntervalS: 300,
     callTimeoutS: 30,
+    pingIntervalS: 30,
     meterRetentionDays: 400,
     messageRetentionDays: 7,
     eventRetentionDays: 30,

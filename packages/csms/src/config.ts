@@ -161,6 +161,10 @@ const settings = {
     meaning: "Seconds that a station has to answer a call",
     ...integer(1, 600),
   }),
+  pingIntervalS: preset("POLYPHASE_PING_INTERVAL", "ping-interval", "30", {
+    meaning: "Seconds between pings of a silent WebSocket; 0 pings no station, and no lost connection is noticed",
+    ...integer(0, 3_600),
+  }),
   meterRetentionDays: preset("POLYPHASE_METER_RETENTION_DAYS", "meter-retention-days", "400", {
     meaning: "How long meter values are kept",
     ...days,
