@@ -54,8 +54,9 @@ afterEach(async () => {
   await gateway.close({ graceMs: 100 });
 });
 
-function newGateway(): Gateway {
+function newGateway(wait?: (durationMs: number) => Promise<void>): Gateway {
   return createGateway({
+    ...(wait === undefined ? {} : { wait }),
     stations,
     credentials,
     groupCommit: writes,
@@ -323,6 +324,34 @@ describe("gateway", () => {
         ],
       },
     ]);
+  });
+
+  it("delayed-start-answer: holds back the answer to StartTransaction, and nothing else", async () => {
+    const waits: Array<{ readonly durationMs: number; readonly end: () => void }> = [];
+    await gateway.close();
+    gateway = newGateway((durationMs) => new Promise((end) => waits.push({ durationMs, end })));
+    ({ port } = await gateway.listen({ host: "127.0.0.1", port: 0 }));
+    gateway.routes.on1("StartTransaction", ({ connectorId }) => ({
+      ...{ transactionId: connectorId, idTagInfo: { status: "Accepted" } },
+    }));
+    gateway.routes.on1("Heartbeat", () => ({ currentTime }));
+    const [fast, slow] = await Promise.all([station("FAST", "1.6").connect(), station("SLOW", "1.6").connect()]);
+    const api = await administration();
+    await api.inject({
+      ...{ method: "PUT", url: "/api/v1/stations/SLOW/tolerances/delayed-start-answer", payload: { enabled: true } },
+    });
+    const start = { connectorId: 7, idTag: "A", meterStart: 0, timestamp: currentTime };
+    expect(await fast.callUntyped("StartTransaction", start)).toMatchObject({ transactionId: 7 });
+    expect(waits).toEqual([]);
+    let isAnswered = false;
+    const answer = slow.callUntyped("StartTransaction", start).finally(() => {
+      isAnswered = true;
+    });
+    expect(await fast.callUntyped("Heartbeat", {})).toEqual({ currentTime });
+    await expect.poll(() => waits).toMatchObject([{ durationMs: 1_000 }]);
+    expect(isAnswered).toBe(false);
+    waits[0]?.end();
+    expect(await answer).toMatchObject({ transactionId: 7 });
   });
 
   it("serves commands, raw calls, messages, tolerances and disconnections by HTTP", async () => {

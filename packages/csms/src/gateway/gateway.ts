@@ -1,5 +1,6 @@
+import { setTimeout } from "node:timers/promises";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import type { EndpointObserver, JsonCsms, SoapCsms, SoapVersion } from "@polyphase/ocpp";
+import type { EndpointObserver, JsonCsms, OcppVersion, SoapCsms, SoapVersion } from "@polyphase/ocpp";
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Metrics } from "../api/metrics.ts";
@@ -24,7 +25,7 @@ import { deletePresence, forgetConnections, rememberedAddresses } from "./statio
 import { StationRouter } from "./station-router.ts";
 import { RegisteredRoutes } from "./station-routes.ts";
 import { StationSessions } from "./station-sessions.ts";
-import { missingSubprotocol, noPing, StationTolerances } from "./tolerance/station-tolerances.ts";
+import { delayedStartAnswer, missingSubprotocol, noPing, StationTolerances } from "./tolerance/station-tolerances.ts";
 import { deleteTolerances, ToleranceSettings } from "./tolerance/tolerance-settings.ts";
 
 /** What the gateway works with. */
@@ -43,6 +44,8 @@ export interface GatewayDeps {
   /** Address of the SOAP endpoint as stations reach it, for `From`; anonymous when absent. */
   readonly soapPublicUrl?: string | undefined;
   readonly limits?: JsonEndpointLimits;
+  /** Resolves after so many milliseconds; by a timer of the system when absent. */
+  wait?(durationMs: number): Promise<void>;
 }
 
 /** The OCPP edge: where stations connect, and how they are called. */
@@ -62,6 +65,9 @@ export interface Gateway {
   /** Takes no more connections, lets running answers out, closes every connection with 1001 and writes what waits. */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
+
+/** What `delayed-start-answer` waits. */
+const startAnswerDelayMs = 1_000;
 
 /** How often connection changes, and how often the times of stations that were seen, are written. */
 const presenceIntervalMs = 1_000;
@@ -163,7 +169,11 @@ class StationGateway implements Gateway {
       sessions,
       clock,
       authentication: new StationAuthentication({ stations, credentials, throttle, operatorName }),
-      router: new StationRouter({ routes: this.routes, sessions, stations, log }),
+      router: new StationRouter({
+        ...{ routes: this.routes, sessions, stations, log },
+        answerAfter: (stationId, version, action) =>
+          action === "StartTransaction" ? this.#startAnswerDelay(stationId, version) : undefined,
+      }),
       tolerance: this.#tolerances,
       observer: this.#observer(),
       refused: (identity, remoteAddress, { cause, status, reason }) => {
@@ -184,6 +194,14 @@ class StationGateway implements Gateway {
         log.info({ stationId, version, rule: missingSubprotocol.name }, "deviation tolerated");
       },
     };
+  }
+
+  #startAnswerDelay(stationId: string, version: OcppVersion): Promise<void> | undefined {
+    const rule = delayedStartAnswer;
+    if (!this.#tolerances.isEnabled(stationId, rule)) return undefined;
+    this.#metrics.tolerated(rule.name, version);
+    this.#deps.log.info({ stationId, version, action: "StartTransaction", rule: rule.name }, "deviation tolerated");
+    return this.#deps.wait?.(startAnswerDelayMs) ?? setTimeout(startAnswerDelayMs);
   }
 
   #observer(): EndpointObserver {

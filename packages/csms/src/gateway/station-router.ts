@@ -17,6 +17,8 @@ export interface StationRouterOptions {
   readonly sessions: StationSessions;
   readonly stations: KnownStations;
   readonly log: Logger;
+  /** What an answer waits for besides its handler; undefined lets it out at once. */
+  answerAfter?(stationId: string, version: OcppVersion, action: string): Promise<void> | undefined;
 }
 
 class MessageContext implements StationContext {
@@ -62,12 +64,14 @@ export class StationRouter {
   readonly #sessions: StationSessions;
   readonly #stations: KnownStations;
   readonly #log: Logger;
+  readonly #answerAfter: StationRouterOptions["answerAfter"];
 
   constructor(options: StationRouterOptions) {
     this.#routes = options.routes;
     this.#sessions = options.sessions;
     this.#stations = options.stations;
     this.#log = options.log;
+    this.#answerAfter = options.answerAfter?.bind(options);
   }
 
   /**
@@ -94,6 +98,8 @@ export class StationRouter {
     try {
       const request = isTranslated ? toFamilyWords(version, action, payload) : payload;
       const answer = handler(request as never, new MessageContext(session, context));
+      const pause = this.#answerAfter?.(session.stationId, version, action);
+      if (pause !== undefined) return this.#answerLater(Promise.all([answer, pause]).then(first), version, action);
       if (answer instanceof Promise) return this.#answerLater(answer, version, action);
       return isTranslated ? toVersionWords(version, action, answer) : answer;
     } catch (error) {
@@ -124,6 +130,8 @@ export class StationRouter {
     throw new OcppError("SecurityError", "the serial number is not the one of the client certificate");
   }
 }
+
+const first = ([value]: readonly unknown[]): unknown => value;
 
 function toFamilyWords(version: OcppVersion, action: string, payload: unknown): unknown {
   return version === "2.0.1" ? requestTo21(version, action, payload) : requestTo16(version, action, payload);

@@ -26,10 +26,18 @@ export const noPing: ToleranceRule = {
   isDefault: false,
 };
 
+/** For stations that lose the answer to a StartTransaction, or hang up, when it comes before they wait for it. */
+export const delayedStartAnswer: ToleranceRule = {
+  name: "delayed-start-answer",
+  description: "StartTransaction is answered after a second; everything else is answered meanwhile",
+  isDefault: false,
+};
+
 /** Every rule; payload rules in the order in which they are applied. */
 export const toleranceRules: readonly ToleranceRule[] = [
   missingSubprotocol,
   noPing,
+  delayedStartAnswer,
   trailingNul,
   nulInText,
   leadingComma,
