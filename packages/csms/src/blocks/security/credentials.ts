@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
 import type { StationCredentials } from "../../gateway/known-stations.ts";
+import { SerialTasks } from "../../serial-tasks.ts";
 import { hashPassword, matchesHash } from "./password-hash.ts";
 import { type CredentialsRow, deleteCredentials, readCredentials, upsertCredentials } from "./store.ts";
 
@@ -33,6 +34,8 @@ export class StoredCredentials implements StationCredentials {
   readonly #rows = new Map<string, CredentialsRow>();
   readonly #verified = new Map<string, Buffer>();
   readonly #key = randomBytes(32);
+  /** Changes of one station follow each other, so that each starts from the one before. */
+  readonly #changes = new SerialTasks();
 
   constructor(options: { database: Kysely<unknown>; groupCommit: GroupCommit; clock: Clock }) {
     this.#database = options.database;
@@ -53,7 +56,7 @@ export class StoredCredentials implements StationCredentials {
     const row = this.#rows.get(stationId);
     if (row === undefined || row.password_hash === null) return false;
     if (await matchesHash(row.password_hash, password)) {
-      if (row.previous_password_hash !== null) await this.#store({ ...row, previous_password_hash: null });
+      if (row.previous_password_hash !== null) await this.#forgetPrevious(row);
       this.#remember(row, stationId, password);
       return true;
     }
@@ -78,26 +81,37 @@ export class StoredCredentials implements StationCredentials {
   async change(stationId: string, change: CredentialsChange): Promise<void> {
     const { password, certificateCommonName, keepsPrevious = false } = change;
     const passwordHash = password === undefined ? undefined : await hashPassword(password);
-    // Read after the hash, for another change may have come meanwhile.
-    const before = this.#rows.get(stationId);
-    const present = before?.password_hash ?? null;
-    await this.#store({
-      station_id: stationId,
-      password_hash: passwordHash ?? present,
-      previous_password_hash:
-        passwordHash === undefined ? (before?.previous_password_hash ?? null) : keepsPrevious ? present : null,
-      certificate_common_name:
-        certificateCommonName === undefined ? (before?.certificate_common_name ?? null) : certificateCommonName,
-      changed_at: this.#clock.now(),
+    await this.#changes.run(stationId, async () => {
+      const before = this.#rows.get(stationId);
+      const present = before?.password_hash ?? null;
+      await this.#store({
+        station_id: stationId,
+        password_hash: passwordHash ?? present,
+        previous_password_hash:
+          passwordHash === undefined ? (before?.previous_password_hash ?? null) : keepsPrevious ? present : null,
+        certificate_common_name:
+          certificateCommonName === undefined ? (before?.certificate_common_name ?? null) : certificateCommonName,
+        changed_at: this.#clock.now(),
+      });
+    });
+  }
+
+  /** The station has used its new password. */
+  async #forgetPrevious({ station_id: stationId, password_hash: used }: CredentialsRow): Promise<void> {
+    await this.#changes.run(stationId, async () => {
+      const row = this.#rows.get(stationId);
+      if (row?.password_hash === used) await this.#store({ ...row, previous_password_hash: null });
     });
   }
 
   /** Removes all credentials of a station. */
   async remove(stationId: string): Promise<void> {
-    const unit = this.#groupCommit.unit();
-    const forget = this.removeIn(stationId, unit);
-    await unit.commit();
-    forget();
+    await this.#changes.run(stationId, async () => {
+      const unit = this.#groupCommit.unit();
+      const forget = this.removeIn(stationId, unit);
+      await unit.commit();
+      forget();
+    });
   }
 
   /** Removes them with a unit of somebody else; returns what to do after its commit. */

@@ -5,6 +5,7 @@ import type { CommandRegistry } from "../../gateway/commands.ts";
 import { MemoryStations } from "../../gateway/fixture.ts";
 import { RegisteredRoutes } from "../../gateway/station-routes.ts";
 import { type BlockDatabase, openBlockDatabase, serveBlocks, silentLog } from "../fixture.ts";
+import { StoredCredentials } from "./credentials.ts";
 import { createSecurity, migrations, type Security } from "./index.ts";
 
 let testDatabase: TestDatabase;
@@ -93,6 +94,22 @@ it("A01: takes the old password until the station has used the new one that it a
   expect(await block.credentials.verifyPassword("CP3", fresh)).toBe(true);
   expect(await block.credentials.verifyPassword("CP3", bytes)).toBe(false);
   await api.close();
+});
+
+it("A01: keeps what an administrator changes while the station shows its new password for the first time", async () => {
+  stations.put("CP5");
+  const { database, groupCommit } = stored;
+  const credentials = new StoredCredentials({ database, groupCommit, clock: systemClock });
+  await credentials.change("CP5", { password: bytes });
+  const fresh = Buffer.from("a new password of 2.1");
+  await credentials.change("CP5", { password: fresh, keepsPrevious: true });
+  const shown = credentials.verifyPassword("CP5", fresh);
+  await credentials.change("CP5", { certificateCommonName: "CN5" });
+  expect(await shown).toBe(true);
+  expect(await credentials.verifyPassword("CP5", bytes)).toBe(false);
+  for (const one of [credentials, (await security()).credentials]) {
+    expect(one.certificateCommonName("CP5")).toBe("CN5");
+  }
 });
 
 it("A04: stores and publishes a security event of either family, once however often it is sent", async () => {
