@@ -242,6 +242,15 @@ describe("the API of tokens", () => {
     ]);
   });
 
+  it("stores what is asked for last when a token is deleted and registered at once", async () => {
+    const idToken = newToken();
+    await put(idToken);
+    const both = [bench.api("DELETE", `/id-tokens/${idToken}`), bench.api("PUT", `/id-tokens/${idToken}`, {})];
+    expect((await Promise.all(both)).map(({ status }) => status)).toEqual([204, 201]);
+    await bench.restart();
+    expect((await bench.api("GET", `/id-tokens/${idToken}`)).status).toBe(200);
+  });
+
   it("lists in pages and by filter", async () => {
     for (const name of ["L-c", "L-A", "L-b"]) await put(name, { groupIdToken: "LISTED", note: `Card of ${name}` });
     const names = async (query: string) => {

@@ -1,6 +1,7 @@
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit } from "../../database/write-unit.ts";
+import { SerialTasks } from "../../serial-tasks.ts";
 import { type IdToken, type IdTokenSettings, keyOf } from "./id-token.ts";
 import type { AuthorizationRequest, Authorizer, OpenTransactions } from "./index.ts";
 import { type RemoteStart, RemoteStarts } from "./remote-starts.ts";
@@ -21,6 +22,8 @@ export class AuthorizationService implements Authorizer {
   readonly #parts: AuthorizationServiceParts;
   readonly #tokens = new Map<string, IdToken>();
   readonly #remoteStarts = new RemoteStarts();
+  /** Changes of one token are stored in their order, which those of one group would not be. */
+  readonly #changes = new SerialTasks();
   #open: OpenTransactions = { openTransactionsOf: () => 0 };
 
   constructor(parts: AuthorizationServiceParts) {
@@ -64,7 +67,16 @@ export class AuthorizationService implements Authorizer {
   }
 
   /** Registers a token or changes it. Returns it and whether it is new. */
-  async put(idToken: string, settings: IdTokenSettings): Promise<{ token: IdToken; isNew: boolean }> {
+  put(idToken: string, settings: IdTokenSettings): Promise<{ token: IdToken; isNew: boolean }> {
+    return this.#changes.run(keyOf(idToken), () => this.#put(idToken, settings));
+  }
+
+  /** Removes a token. Returns false when there is none. */
+  remove(idToken: string): Promise<boolean> {
+    return this.#changes.run(keyOf(idToken), () => this.#remove(idToken));
+  }
+
+  async #put(idToken: string, settings: IdTokenSettings): Promise<{ token: IdToken; isNew: boolean }> {
     const known = this.get(idToken);
     const now = this.#parts.clock.now();
     const token: IdToken = { ...settings, idToken, createdAt: known?.createdAt ?? now, updatedAt: now };
@@ -78,8 +90,7 @@ export class AuthorizationService implements Authorizer {
     return { token, isNew: known === undefined };
   }
 
-  /** Removes a token. Returns false when there is none. */
-  async remove(idToken: string): Promise<boolean> {
+  async #remove(idToken: string): Promise<boolean> {
     const known = this.get(idToken);
     if (known === undefined) return false;
     await this.#parts.groupCommit
