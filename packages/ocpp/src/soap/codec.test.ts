@@ -120,6 +120,20 @@ describe("reading what stations really send", () => {
     expect(deviations).toEqual(["xml-empty-element"]);
   });
 
+  it("keeps an empty value of 1.5, whose text is all that it has to say", () => {
+    const { payload, deviations, violation } = read(
+      "1.5",
+      "MeterValues",
+      "<connectorId>1</connectorId><values><timestamp>2012-05-01T10:00:00Z</timestamp><value/></values>",
+    );
+    expect(payload).toEqual({
+      connectorId: 1,
+      values: [{ timestamp: "2012-05-01T10:00:00Z", value: [{ value: "" }] }],
+    });
+    expect(deviations).toEqual([]);
+    expect(violation).toBeUndefined();
+  });
+
   it("takes xsi:nil for absent", () => {
     const nil = '<parentIdTag xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/>';
     const { payload } = read("1.5", "ReserveNow", `<connectorId>1</connectorId>${nil}`);

@@ -106,7 +106,7 @@ class Decoder {
 
   #child(field: Field, child: XmlElement, result: Record<string, unknown>): void {
     const optional = field.repeated || !field.required;
-    const saysSomething = field.plan.type === "object" && (child.attributes.length > 0 || !field.plan.hasRequired);
+    const saysSomething = field.plan.type === "object" && (child.attributes.length > 0 || field.plan.mayBeEmpty);
     if (isNil(child) || (optional && isBlank(child) && !saysSomething)) {
       this.#deviations.add(xmlDeviations.emptyElement);
       return;

@@ -15,8 +15,8 @@ export interface ObjectPlan {
   readonly attributes: ReadonlyMap<string, Field>;
   /** The property that carries the element's own text. */
   readonly text: Field | undefined;
-  /** Whether an empty element lacks something. */
-  readonly hasRequired: boolean;
+  /** Whether an empty element lacks nothing: all that is required is its text, if anything. */
+  readonly mayBeEmpty: boolean;
 }
 
 export type ValuePlan = TextPlan | ObjectPlan;
@@ -78,7 +78,7 @@ function objectPlan(schema: JsonSchema, definitions: Definitions): ObjectPlan {
     elements: placed("element"),
     attributes: placed("attribute"),
     text: fields.find((field) => field.place === "text"),
-    hasRequired: required.size > 0,
+    mayBeEmpty: fields.every((field) => !field.required || field.place === "text"),
   };
 }
 
