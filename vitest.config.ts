@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/src/**/*.test.ts", "packages/*/generate/**/*.test.ts", "tests/**/*.test.ts"],
     globalSetup: ["tests/global-setup.ts"],
+    // Nothing here keeps global state, so test files share the modules that a worker has loaded.
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
