@@ -308,6 +308,28 @@ test("a database that is away rejects units after their patience and takes them 
   expect(groupCommit.counts()).toMatchObject({ unavailableUnits: 1, waitingRows: 0 });
 });
 
+test("a database that takes connections and then says nothing is given up like one that is away", async () => {
+  let isSilent = true;
+  let late: (client: pg.Client) => void = () => undefined;
+  const silence = new Promise<pg.Client>((resolve) => {
+    late = resolve;
+  });
+  const groupCommit = open({
+    patienceMs: 50,
+    attemptTimeoutMs: 50,
+    openClient: () => (isSilent ? silence : database.openClient({ pipeline: true })),
+  });
+  const lost = groupCommit.unit().add(insertParent, { id: "lost", amount: 1 }).commit();
+  await expect(lost).rejects.toBeInstanceOf(DatabaseUnavailableError);
+  const client = await database.openClient({ pipeline: true });
+  const ended = new Promise<void>((resolve) => client.once("end", resolve));
+  late(client);
+  await ended;
+  isSilent = false;
+  await groupCommit.unit().add(insertParent, { id: "found", amount: 1 }).commit();
+  expect([...(await parents()).keys()]).toEqual(["found"]);
+});
+
 test("units beyond the limit are refused at once while the database is away", async () => {
   let away = true;
   const groupCommit = open({

@@ -286,12 +286,30 @@ class SingleConnectionGroupCommit implements GroupCommitter {
 
   async #connected(): Promise<pg.Client> {
     if (this.#client !== undefined) return this.#client;
-    const client = await this.#options.openClient();
+    const client = await this.#opened();
     client.on("end", () => {
       if (this.#client === client) this.#client = undefined;
     });
     this.#client = client;
     return client;
+  }
+
+  /** Opens a connection in the time of an attempt: a pooler may take one and have none to the server. */
+  async #opened(): Promise<pg.Client> {
+    const opening = this.#options.openClient();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const silent = () => reject(new Error("the database did not answer in time"));
+      timer = setTimeout(silent, this.#options.attemptTimeoutMs);
+    });
+    try {
+      return await Promise.race([opening, late]);
+    } catch (error) {
+      opening.then((client) => client.end()).catch(() => undefined);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends the connection without asking; what is under way on it fails. */
