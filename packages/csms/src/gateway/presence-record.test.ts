@@ -46,6 +46,25 @@ it("writes what a database refused again later, the newest state of a station on
   expect(writes.events.map(({ stationId }) => stationId)).toEqual(["CP1", "CP2"]);
 });
 
+it("keeps the order of a storm's events when the database goes away in the middle", async () => {
+  const writes = new RecordedWrites();
+  let units = 0;
+  const groupCommit: GroupCommit = {
+    unit() {
+      const unit = writes.unit();
+      units += 1;
+      if (units === 1) unit.commit = () => Promise.reject(new DatabaseUnavailableError("away"));
+      return unit;
+    },
+  };
+  const presence = new PresenceRecord({ groupCommit, log: pino({ level: "silent" }), intervalMs: 3_600_000 });
+  const ids = Array.from({ length: 1_200 }, (_, index) => `CP${index}`);
+  for (const id of ids) presence.happened(connected(id));
+  await presence.flush();
+  await presence.close();
+  expect(writes.events.map(({ stationId }) => stationId)).toEqual(ids);
+});
+
 it("writes a storm of connections in units of bounded size", async () => {
   const writes = new RecordedWrites();
   let units = 0;

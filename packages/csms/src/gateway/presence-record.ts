@@ -105,7 +105,16 @@ export class PresenceRecord {
     const batches = Math.max(1, Math.ceil(Math.max(rows.length, events.length) / maxRowsPerUnit));
     for (let batch = 0; batch < batches; batch += 1) {
       const from = batch * maxRowsPerUnit;
-      await this.#writeBatch(rows.slice(from, from + maxRowsPerUnit), events.slice(from, from + maxRowsPerUnit));
+      const to = from + maxRowsPerUnit;
+      try {
+        await this.#writeBatch(rows.slice(from, to), events.slice(from, to));
+      } catch (error) {
+        this.#log.warn({ err: error, stations: rows.length - from }, "presence was not written; it is tried again");
+        // With all that comes after it: a station's events must not change their order.
+        for (const row of rows.slice(from)) if (!this.#rows.has(row.station_id)) this.#rows.set(row.station_id, row);
+        this.#events = [...events.slice(from), ...this.#events];
+        return;
+      }
     }
   }
 
@@ -113,12 +122,6 @@ export class PresenceRecord {
     const unit = this.#groupCommit.unit();
     for (const row of rows) unit.add(upsertPresence, row);
     for (const event of events) unit.publish(event);
-    try {
-      await unit.commit();
-    } catch (error) {
-      this.#log.warn({ err: error, stations: rows.length }, "presence was not written; it is tried again");
-      for (const row of rows) if (!this.#rows.has(row.station_id)) this.#rows.set(row.station_id, row);
-      this.#events = [...events, ...this.#events];
-    }
+    await unit.commit();
   }
 }
