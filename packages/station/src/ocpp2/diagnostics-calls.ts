@@ -1,13 +1,8 @@
 import { findVariable } from "../configuration/device-model.ts";
 import { allVariables } from "../configuration/variables.ts";
+import { failingTransfer, waitUntilMs } from "../firmware/failing-transfer.ts";
+import { uploadLog } from "../firmware/log-upload.ts";
 import type { Family2Calls } from "./calls.ts";
-
-/** How long a simulated station tries to reach a file server. */
-const TRY_MS = 10_000;
-
-function retriesMs(retries = 0, retryIntervalS = 60): number {
-  return Math.max(0, retries) * Math.max(0, retryIntervalS) * 1000;
-}
 
 /** Calls about logs, firmware, monitoring and customers. There are no files here, so transfers end in failure. */
 export const diagnosticsCalls: Pick<
@@ -21,32 +16,16 @@ export const diagnosticsCalls: Pick<
   | "SetVariableMonitoring"
   | "UpdateFirmware"
 > = {
-  GetLog: (driver, { requestId, retries, retryInterval }) => {
-    const status = driver.log.isRunning ? "AcceptedCanceled" : "Accepted";
-    const lastsMs = TRY_MS + retriesMs(retries, retryInterval);
-    driver.station.afterAnswer(() =>
-      driver.log.start(
-        [
-          { status: "Uploading", lastsMs },
-          { status: "UploadFailure", lastsMs: 0 },
-        ],
-        { requestId },
-      ),
-    );
-    return { status, filename: `log-${driver.identity.serialNumber}-${requestId}.log` };
-  },
+  GetLog: uploadLog,
 
-  UpdateFirmware: (driver, { requestId, retries, retryInterval, firmware }) => {
+  UpdateFirmware: (driver, request) => {
+    const { requestId, firmware } = request;
     const status = driver.firmware.isRunning ? "AcceptedCanceled" : "Accepted";
-    const at = Date.parse(firmware.retrieveDateTime);
-    const waitMs = Number.isNaN(at) ? 0 : Math.max(0, at - driver.station.stationTime());
-    const download = [
-      { status: "Downloading", lastsMs: TRY_MS + retriesMs(retries, retryInterval) },
-      { status: "DownloadFailed", lastsMs: 0 },
-    ];
+    const waitMs = waitUntilMs(firmware.retrieveDateTime, driver.station.stationTime());
+    const course = failingTransfer("Downloading", "DownloadFailed", request);
     driver.station.afterAnswer(() => {
       if (waitMs > 0) driver.reportTransfer("FirmwareStatusNotification", "DownloadScheduled", requestId);
-      driver.firmware.start(download, { waitMs, requestId });
+      driver.firmware.start(course, { waitMs, requestId });
     });
     return { status };
   },
