@@ -7,7 +7,7 @@ import type { Driver } from "../driver.ts";
 import { TransferReports } from "../firmware/transfer-reports.ts";
 import type { StationIdentity } from "../identity.ts";
 import type { MeterSample } from "../metering/meter-sample.ts";
-import type { BootAnswer } from "../provisioning/registration.ts";
+import { type BootAnswer, bootAnswer } from "../provisioning/registration.ts";
 import type { TransactionMessage } from "../transactions/offline-queue.ts";
 import type { Session } from "../transactions/session.ts";
 import type { TransactionEvent } from "../transactions/transaction-event.ts";
@@ -109,12 +109,7 @@ export class Family1Driver implements Driver {
       firmwareVersion,
       meterType,
     });
-    const currentTime = Date.parse(response.currentTime);
-    return {
-      status: response.status,
-      intervalS: response.interval,
-      currentTime: Number.isNaN(currentTime) ? undefined : currentTime,
-    };
+    return bootAnswer(response);
   }
 
   async heartbeat(): Promise<number> {

@@ -7,7 +7,7 @@ import type { Driver } from "../driver.ts";
 import { TransferReports } from "../firmware/transfer-reports.ts";
 import type { StationIdentity } from "../identity.ts";
 import type { MeterSample } from "../metering/meter-sample.ts";
-import type { BootAnswer, BootReason } from "../provisioning/registration.ts";
+import { type BootAnswer, type BootReason, bootAnswer } from "../provisioning/registration.ts";
 import type { Reservation } from "../reservation/reservations.ts";
 import type { TransactionMessage } from "../transactions/offline-queue.ts";
 import type { Session } from "../transactions/session.ts";
@@ -105,12 +105,7 @@ export class Family2Driver implements Driver {
       reason,
       chargingStation: { vendorName, model, serialNumber, firmwareVersion },
     });
-    const currentTime = Date.parse(response.currentTime);
-    return {
-      status: response.status,
-      intervalS: response.interval,
-      currentTime: Number.isNaN(currentTime) ? undefined : currentTime,
-    };
+    return bootAnswer(response);
   }
 
   async heartbeat(): Promise<number> {

@@ -15,6 +15,20 @@ export interface BootAnswer {
   readonly intervalS: number;
 }
 
+/** Reads the response to a BootNotification, which is the same in both families. */
+export function bootAnswer(response: {
+  readonly status: BootAnswer["status"];
+  readonly currentTime: string;
+  readonly interval: number;
+}): BootAnswer {
+  const currentTime = Date.parse(response.currentTime);
+  return {
+    status: response.status,
+    intervalS: response.interval,
+    currentTime: Number.isNaN(currentTime) ? undefined : currentTime,
+  };
+}
+
 /** Where a station stands with its CSMS; `Unknown` until the first answer after a boot. */
 export type RegistrationStatus = "Unknown" | "Accepted" | "Pending" | "Rejected";
 
@@ -29,7 +43,7 @@ export interface RegistrationHost {
   /** The CSMS told its time. */
   synchronize(time: number): void;
   changeHeartbeatInterval(intervalS: number): void;
-  /** The status changed; `again` after a repeated answer with the same one. */
+  /** The status is another one than before. */
   registrationChanged(status: RegistrationStatus): void;
 }
 
