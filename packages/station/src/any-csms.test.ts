@@ -2,7 +2,7 @@ import { catalogue, definitionsOf, type JsonSchema, type OcppVersion } from "@po
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { Bench } from "./counterpart-csms.testing.ts";
-import type { StationVersion } from "./simulated-station.ts";
+import type { StationVersion } from "./simulated-station-options.ts";
 
 let bench: Bench;
 

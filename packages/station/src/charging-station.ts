@@ -3,6 +3,7 @@ import { AuthorizationCache } from "./authorization/authorization-cache.ts";
 import { LocalList } from "./authorization/local-list.ts";
 import { Availability } from "./availability/availability.ts";
 import { StatusReports } from "./availability/status-reports.ts";
+import type { ChargingStationOptions, StationListener } from "./charging-station-options.ts";
 import type { Clock } from "./clock.ts";
 import { ConfigurationStore } from "./configuration/configuration-store.ts";
 import type { Settings } from "./configuration/settings.ts";
@@ -16,39 +17,12 @@ import type { Random } from "./random.ts";
 import { type Reservation, Reservations } from "./reservation/reservations.ts";
 import { ChargingProfiles } from "./smart-charging/charging-profiles.ts";
 import { Journal } from "./storage/journal.ts";
-import type { JournalStorage } from "./storage/journal-storage.ts";
 import { ChargingPermission } from "./transactions/charging-permission.ts";
-import { OfflineQueue, type TransactionMessage } from "./transactions/offline-queue.ts";
+import { OfflineQueue } from "./transactions/offline-queue.ts";
 import { Session } from "./transactions/session.ts";
 import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
 import type { BackOff, Link } from "./transport/link.ts";
 import { OutgoingRequests } from "./transport/outgoing-requests.ts";
-
-/** What a station is like, apart from how it is reached. */
-export interface ChargingStationOptions {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly storage: JournalStorage;
-  readonly supplies: readonly Supply[];
-  readonly settings: Partial<Settings>;
-  /** Set the clock by the CSMS's time. */
-  readonly synchronizeClock: boolean;
-  readonly rebootDurationMs: number;
-  readonly ledgerSize: number;
-  /** Real milliseconds to wait for a response; MessageTimeout when undefined. */
-  readonly callTimeoutMs: number | undefined;
-  createTransactionId(): string;
-}
-
-/** What a station tells those who run it. */
-export interface StationListener {
-  registrationChanged(status: RegistrationStatus): void;
-  transactionEvent(event: TransactionEvent): void;
-  messageDiscarded(message: TransactionMessage, error: unknown): void;
-  rebooted(reason: BootReason): void;
-  /** The way to the CSMS could not be opened again after a reboot. */
-  connectFailed(error: Error): void;
-}
 
 /** A password that the CSMS gave. */
 export type StoredPassword = { readonly text: string } | { readonly hex: string };

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { SiteKind } from "./electric-vehicle/arrivals.ts";
 import { dcSupply, type Supply } from "./evse/electrical.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
-import { type StationVersion, stationVersions } from "./simulated-station.ts";
+import { type StationVersion, stationVersions } from "./simulated-station-options.ts";
 
 interface StationFlags {
   readonly csms: string;

@@ -2,7 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Connection, JsonCsms, type OcppVersion, SoapCsms } from "@polyphase/ocpp";
 import { ManualClock } from "./clock.ts";
-import { SimulatedStation, type SimulatedStationOptions, type StationVersion } from "./simulated-station.ts";
+import { SimulatedStation } from "./simulated-station.ts";
+import type { SimulatedStationOptions, StationVersion } from "./simulated-station-options.ts";
 
 /** A request that the station sent, in its version's words. */
 export interface Received {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { stationCommand } from "./command.ts";
 import { CounterpartCsms } from "./counterpart-csms.testing.ts";
 import { Fleet } from "./fleet.ts";
-import { type StationVersion, stationVersions } from "./simulated-station.ts";
+import { type StationVersion, stationVersions } from "./simulated-station-options.ts";
 
 let csms: CounterpartCsms;
 

@@ -1,7 +1,8 @@
 import { setMaxListeners } from "node:events";
 import { ScaledClock } from "./clock.ts";
 import { seededRandom } from "./random.ts";
-import { SimulatedStation, type SimulatedStationOptions } from "./simulated-station.ts";
+import { SimulatedStation } from "./simulated-station.ts";
+import type { SimulatedStationOptions } from "./simulated-station-options.ts";
 import { type Visitors, VisitorTraffic } from "./visitor-traffic.ts";
 
 /** A number of stations that are alike. */

@@ -21,14 +21,8 @@ export type { StationIdentity } from "./identity.ts";
 export type { Measurand, MeterSample } from "./metering/meter-sample.ts";
 export type { RegistrationStatus } from "./provisioning/registration.ts";
 export { type Random, seededRandom } from "./random.ts";
-export {
-  type EvseView,
-  SimulatedStation,
-  type SimulatedStationOptions,
-  type StationEvents,
-  type StationVersion,
-  stationVersions,
-} from "./simulated-station.ts";
+export { type EvseView, SimulatedStation, type StationEvents } from "./simulated-station.ts";
+export { type SimulatedStationOptions, type StationVersion, stationVersions } from "./simulated-station-options.ts";
 export { FileJournalStorage, type JournalStorage, MemoryJournalStorage } from "./storage/journal-storage.ts";
 export type { TokenOutcome } from "./transactions/charging-permission.ts";
 export type { LedgerEntry, TransactionMessage } from "./transactions/offline-queue.ts";

@@ -4,12 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Bench } from "./counterpart-csms.testing.ts";
-import {
-  SimulatedStation,
-  type SimulatedStationOptions,
-  type StationVersion,
-  stationVersions,
-} from "./simulated-station.ts";
+import { SimulatedStation } from "./simulated-station.ts";
+import { type SimulatedStationOptions, type StationVersion, stationVersions } from "./simulated-station-options.ts";
 import { MemoryJournalStorage } from "./storage/journal-storage.ts";
 
 let bench: Bench;

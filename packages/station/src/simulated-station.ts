@@ -1,79 +1,34 @@
 import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
-import { join } from "node:path";
 import type { OcppVersion, SoapVersion, WireMessage } from "@polyphase/ocpp";
 import type { IdToken } from "./authorization/id-token.ts";
-import { ChargingStation, type ChargingStationOptions } from "./charging-station.ts";
+import { ChargingStation } from "./charging-station.ts";
+import type { ChargingStationOptions } from "./charging-station-options.ts";
 import { type Clock, ScaledClock } from "./clock.ts";
 import type { Settings } from "./configuration/settings.ts";
 import type { Driver } from "./driver.ts";
 import { ElectricVehicle, type VehicleOptions } from "./electric-vehicle/electric-vehicle.ts";
-import { acSupply, type ElectricalValues, type Supply } from "./evse/electrical.ts";
+import type { ElectricalValues, Supply } from "./evse/electrical.ts";
 import type { Fault } from "./evse/evse.ts";
 import { type StationIdentity, simulatedIdentity } from "./identity.ts";
 import { Family1Driver, family1Settings } from "./ocpp1/family1-driver.ts";
 import { Family2Driver, family2Settings } from "./ocpp2/family2-driver.ts";
 import type { RegistrationStatus } from "./provisioning/registration.ts";
 import { seededRandom } from "./random.ts";
-import { FileJournalStorage, type JournalStorage, noJournalStorage } from "./storage/journal-storage.ts";
+import {
+  type SimulatedStationOptions,
+  securityProfileOf,
+  storageOf,
+  suppliesOf,
+  transportOf,
+} from "./simulated-station-options.ts";
 import type { TokenOutcome } from "./transactions/charging-permission.ts";
 import type { LedgerEntry, TransactionMessage } from "./transactions/offline-queue.ts";
 import type { Session } from "./transactions/session.ts";
 import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
 import { JsonLink } from "./transport/json-link.ts";
-import type { Link, LinkListener, LinkOptions, LinkTls } from "./transport/link.ts";
+import type { Link, LinkListener, LinkOptions } from "./transport/link.ts";
 import { SoapLink } from "./transport/soap-link.ts";
-
-/** A version as users name it: 1.6S is 1.6 over SOAP; 1.2 and 1.5 are SOAP unless the address is a WebSocket's. */
-export type StationVersion = OcppVersion | "1.6S";
-
-/** The names of {@link StationVersion}. */
-export const stationVersions: readonly StationVersion[] = ["1.2", "1.5", "1.6S", "1.6", "2.0.1", "2.1"];
-
-/** What a simulated station is like. */
-export interface SimulatedStationOptions {
-  /** Identity at the CSMS. */
-  readonly id: string;
-  readonly version: StationVersion;
-  /** `ws://host:9000/ocpp` or `http://host:9000/ocpp/soap`; the scheme decides the transport. */
-  readonly csmsUrl: string;
-  /** How many EVSEs, or what each of them can deliver; one AC EVSE of 22 kW by default. */
-  readonly evses?: number | readonly Supply[];
-  /** The same seed gives the same vehicles, voltages and waits; the id by default. */
-  readonly seed?: string | number;
-  /** Simulated seconds per real second; 1 by default. Not together with `clock`. */
-  readonly timeScale?: number;
-  /** Simulated time; shared by the stations of a fleet, or moved by hand in tests. */
-  readonly clock?: Clock;
-  /** Directory for what survives a restart, one file per station; nothing survives when absent. */
-  readonly dataDir?: string;
-  /** Where what survives a restart is kept, in place of `dataDir`. */
-  readonly storage?: JournalStorage;
-  /** Wait for the disk at every transaction message (fsync); true by default. */
-  readonly flush?: boolean;
-  /** Password for HTTP Basic authentication. */
-  readonly password?: string | Buffer;
-  readonly tls?: LinkTls;
-  /** Type of tokens that are presented as plain text (2.x); ISO14443 by default. */
-  readonly idTokenType?: string;
-  /** Settings that differ from those of a new station; the CSMS can change them. */
-  readonly settings?: Partial<Settings>;
-  readonly identity?: Partial<StationIdentity>;
-  /** Set the clock by the CSMS's time; by default only when simulated time is real time. */
-  readonly synchronizeClock?: boolean;
-  /** Simulated milliseconds that a reboot takes; 1,000 by default. */
-  readonly rebootDurationMs?: number;
-  /** Real milliseconds to wait for a response, whatever MessageTimeout says; that (30 s) by default. */
-  readonly callTimeoutMs?: number;
-  /** Waits between attempts to connect, in real time; by default those of RetryBackOff, which start at 1 s. */
-  readonly backOff?: NonNullable<LinkOptions["backOff"]>;
-  /** Where a SOAP station listens; a free port of the loopback interface by default. */
-  readonly listen?: { readonly port: number; readonly host?: string };
-  /** Address under which the CSMS reaches a SOAP station. */
-  readonly publicUrl?: string;
-  /** How many of the latest transaction messages the ledger remembers; 10,000 by default. */
-  readonly ledgerSize?: number;
-}
 
 /** Events of a {@link SimulatedStation} with their arguments. */
 export interface StationEvents {
@@ -186,7 +141,7 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
     return {
       clock,
       random: seededRandom(`${options.seed ?? options.id}/${options.id}`),
-      storage: options.storage ?? storageOf(options),
+      storage: storageOf(options),
       supplies,
       settings: { ...defaults, ...options.settings },
       synchronizeClock: options.synchronizeClock ?? this.#ownClock?.scale === 1,
@@ -390,33 +345,4 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
     if (session === undefined) throw new RangeError(`${this.id} has no EVSE ${evseId}`);
     return session;
   }
-}
-
-function transportOf(options: SimulatedStationOptions): "OCPP-J" | "OCPP-S" {
-  const transport = /^https?:/i.test(options.csmsUrl) ? "OCPP-S" : "OCPP-J";
-  const { version } = options;
-  if (transport === "OCPP-S" && (version === "2.0.1" || version === "2.1")) {
-    throw new RangeError(`OCPP ${version} has no SOAP: give a ws: or wss: address`);
-  }
-  if (transport === "OCPP-J" && version === "1.6S")
-    throw new RangeError("1.6S is SOAP: give an http: or https: address");
-  return transport;
-}
-
-function securityProfileOf(options: SimulatedStationOptions): number {
-  if (!/^wss:/i.test(options.csmsUrl)) return 1;
-  return options.tls?.cert === undefined ? 2 : 3;
-}
-
-function suppliesOf(evses: number | readonly Supply[] = 1): readonly Supply[] {
-  const supplies = typeof evses === "number" ? Array.from({ length: evses }, () => acSupply) : evses;
-  if (supplies.length === 0) throw new RangeError("a station has at least one EVSE");
-  return supplies;
-}
-
-function storageOf(options: SimulatedStationOptions): JournalStorage {
-  const { dataDir, id, flush } = options;
-  if (dataDir === undefined) return noJournalStorage;
-  const file = join(dataDir, `${encodeURIComponent(id)}.jsonl`);
-  return new FileJournalStorage(file, flush === undefined ? {} : { flush });
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TxPoint } from "../configuration/settings.ts";
 import { Bench } from "../counterpart-csms.testing.ts";
-import type { SimulatedStationOptions } from "../simulated-station.ts";
+import type { SimulatedStationOptions } from "../simulated-station-options.ts";
 
 let bench: Bench;
 

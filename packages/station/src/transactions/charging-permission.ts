@@ -5,7 +5,8 @@ import type { Registration } from "../provisioning/registration.ts";
 import type { Reservations } from "../reservation/reservations.ts";
 import type { ChargingProfile } from "../smart-charging/charging-profile.ts";
 import type { ChargingProfiles } from "../smart-charging/charging-profiles.ts";
-import type { Session, SessionAuthorization } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { SessionAuthorization } from "./session-host.ts";
 
 /** What came of presenting a token. */
 export type TokenOutcome = "Authorized" | "Stopped" | "Refused";

@@ -1,12 +1,12 @@
 import type { IdToken, TokenStanding } from "../authorization/id-token.ts";
 import { isSameToken } from "../authorization/id-token.ts";
-import type { Clock, Timer } from "../clock.ts";
-import type { Settings } from "../configuration/settings.ts";
+import type { Timer } from "../clock.ts";
 import { ElectricVehicle } from "../electric-vehicle/electric-vehicle.ts";
-import type { PowerLimit } from "../evse/electrical.ts";
 import type { Evse, Fault } from "../evse/evse.ts";
 import type { MeterSample, SampleContext } from "../metering/meter-sample.ts";
 import { SessionSampling } from "../metering/session-sampling.ts";
+import { ChargingTime } from "./charging-time.ts";
+import type { SessionAuthorization, SessionHost } from "./session-host.ts";
 import type {
   ChargingState,
   StoppedReason,
@@ -15,33 +15,6 @@ import type {
   TriggerReason,
 } from "./transaction-event.ts";
 import { type ConnectionFacts, isStartReached, isStopReached } from "./transaction-points.ts";
-
-/** What a session needs from its station. */
-export interface SessionHost {
-  /** Simulated time for timers and meters. */
-  readonly clock: Clock;
-  readonly settings: Readonly<Settings>;
-  readonly isOnline: boolean;
-  /** Whether the whole station is operative. */
-  readonly operative: boolean;
-  /** The station's idea of the time, milliseconds since 1970, for timestamps. */
-  stationTime(): number;
-  createTransactionId(): string;
-  /** What charging profiles allow at this EVSE now. */
-  powerLimit(session: Session): PowerLimit;
-  /** A transaction event happened; it must be durable when this returns. */
-  transactionEvent(event: TransactionEvent, transaction: Transaction): void;
-  /** Something that a connector's status depends on may have changed. */
-  statusChanged(session: Session): void;
-}
-
-/** Who is allowed to take energy at an EVSE now. */
-export interface SessionAuthorization {
-  readonly token: IdToken;
-  readonly group?: IdToken;
-  readonly remoteStartId?: number;
-  readonly reservationId?: number;
-}
 
 interface Happening {
   readonly trigger: TriggerReason;
@@ -64,6 +37,7 @@ export class Session {
   readonly evse: Evse;
   readonly sampling: SessionSampling;
   readonly #host: SessionHost;
+  readonly #chargingTime: ChargingTime;
   #authorization: SessionAuthorization | undefined;
   #transaction: Transaction | undefined;
   /** Why the authorization ended, for the Ended event that may follow later. */
@@ -76,8 +50,6 @@ export class Session {
   /** An invalid token may take energy up to this register value. */
   #energyCapWh: number | undefined;
   #beginMeasured = false;
-  #chargingSince: number | undefined;
-  #timeSpentChargingMs = 0;
   #delivering = false;
   #connectTimer: Timer | undefined;
   #tickTimer: Timer | undefined;
@@ -92,6 +64,7 @@ export class Session {
     this.evse = evse;
     this.#host = host;
     this.sampling = new SessionSampling(evse, host);
+    this.#chargingTime = new ChargingTime(host.clock);
   }
 
   get transaction(): Readonly<Transaction> | undefined {
@@ -150,7 +123,7 @@ export class Session {
     const disconnectStops = this.#authorization !== undefined && this.#host.settings.stopTxOnEvSideDisconnect;
     if (this.#authorization !== undefined) this.#endReason = "EVDisconnected";
     this.#happen({ trigger: "EVCommunicationLost" }, () => {
-      this.#closeChargingSpan();
+      this.#chargingTime.follow(false);
       this.evse.unplug();
       this.evse.parked = false;
       this.finishing = false;
@@ -307,8 +280,7 @@ export class Session {
       seqNo: 0,
       chargingState: this.chargingState,
     };
-    this.#timeSpentChargingMs = 0;
-    this.#chargingSince = undefined;
+    this.#chargingTime.restart();
     this.#beginMeasured = false;
     this.sampling.begin();
     this.finishing = false;
@@ -318,7 +290,7 @@ export class Session {
   }
 
   #finish(happening: Happening): void {
-    this.#closeChargingSpan();
+    this.#chargingTime.follow(false);
     this.evse.setContactor(false);
     this.sampling.keep("Transaction.End");
     const reason = this.#endReason ?? happening.reason ?? "Local";
@@ -378,7 +350,7 @@ export class Session {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
     const state = this.chargingState;
-    this.#countCharging(state);
+    this.#chargingTime.follow(state === "Charging");
     const startsCharging = state === "Charging" && transaction.chargingState !== "Charging";
     transaction.chargingState = state;
     const token = happening.token ?? (this.#tokenToReport ? this.#authorization?.token : undefined);
@@ -402,7 +374,7 @@ export class Session {
       samples: this.#withBeginSample(happening.samples ?? [], startsCharging),
       offline: !this.#host.isOnline,
       connectorKnown: this.#connectorToReport && this.evse.plugged,
-      timeSpentChargingS: Math.round(this.#timeSpentChargingMs / 1000),
+      timeSpentChargingS: this.#chargingTime.seconds,
       ...(token === undefined ? {} : { token }),
       ...(remoteStartId === undefined ? {} : { remoteStartId }),
       ...(this.#reservationToReport === undefined ? {} : { reservationId: this.#reservationToReport }),
@@ -425,21 +397,6 @@ export class Session {
     this.#beginMeasured = true;
     const begin = this.sampling.take("Transaction.Begin", this.#host.settings.txStartedMeasurands, "started");
     return begin === undefined ? samples : [begin, ...samples];
-  }
-
-  #countCharging(state: ChargingState): void {
-    if (state === "Charging") this.#chargingSince ??= this.#host.clock.now();
-    else this.#closeChargingSpan();
-    if (this.#chargingSince === undefined) return;
-    const now = this.#host.clock.now();
-    this.#timeSpentChargingMs += now - this.#chargingSince;
-    this.#chargingSince = now;
-  }
-
-  #closeChargingSpan(): void {
-    if (this.#chargingSince === undefined) return;
-    this.#timeSpentChargingMs += this.#host.clock.now() - this.#chargingSince;
-    this.#chargingSince = undefined;
   }
 
   #awaitConnection(): void {
