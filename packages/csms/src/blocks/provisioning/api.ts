@@ -164,7 +164,9 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
         schema: {
           tags,
           summary: "Register a station or replace its settings",
-          description: "A new station is Accepted unless the body says otherwise; an existing one keeps its status.",
+          description:
+            "A new station is Accepted, with security profile 0, unless the body says otherwise; an existing one " +
+            "keeps its registration and its security profile.",
           params: Params,
           body: PutBody,
           response: { 200: StationSchema, 201: StationSchema },
@@ -176,14 +178,14 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
           throw invalid([{ in: "path", field: "/stationId", rule: "identity", message: defect }]);
         }
         const before = directory.find(params.stationId)?.registrationStatus;
-        const { station, created } = await service.put(params.stationId, {
-          registrationStatus: body.registrationStatus ?? before ?? "Accepted",
-          securityProfile: body.securityProfile ?? 0,
+        const { station, created } = await service.put(params.stationId, (existing) => ({
+          registrationStatus: body.registrationStatus ?? existing?.registrationStatus ?? "Accepted",
+          securityProfile: body.securityProfile ?? existing?.securityProfile ?? 0,
           configuredVersion: body.configuredVersion,
           site: body.site,
           tags: body.tags ?? [],
           notes: body.notes,
-        });
+        }));
         takeEffect(before, station);
         reply.code(created ? 201 : 200);
         return presentOne(station, params.stationId);

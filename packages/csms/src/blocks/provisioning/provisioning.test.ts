@@ -276,6 +276,20 @@ describe("settings", () => {
     expect(provisioning.knownStations.find("CS1")).toMatchObject({ securityProfile: 2 });
   });
 
+  test("A05.FR.07: PUT without a security profile leaves the one that the station has reached", async () => {
+    await put("CS1", { securityProfile: 1 });
+    await provisioning.knownStations.setSecurityProfile("CS1", 2);
+    expect((await put("CS1", { site: "North" })).json()).toMatchObject({ securityProfile: 2, site: "North" });
+    expect((await put("CS1", { securityProfile: 1 })).json()).toMatchObject({ securityProfile: 1 });
+  });
+
+  test("PUT does not undo an approval that is being stored", async () => {
+    await provisioning.knownStations.handleUnknown("CS1", { remoteAddress: "10.0.0.1" });
+    const approve = server.inject({ method: "POST", url: "/api/v1/stations/CS1/approve" });
+    const [, replaced] = await Promise.all([approve, put("CS1", { site: "North" })]);
+    expect(replaced.json()).toMatchObject({ registrationStatus: "Accepted", site: "North" });
+  });
+
   test("changes at the same time are all kept", async () => {
     await put("CS1");
     await Promise.all([

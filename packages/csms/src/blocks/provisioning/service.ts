@@ -170,10 +170,16 @@ export class ProvisioningService implements KnownStations {
     return { status, currentTime: clock.now(), intervalS };
   }
 
-  /** Registers a station, or gives it new settings; returns it and whether it is new. */
-  async put(stationId: string, settings: StationSettings): Promise<{ station: Station; created: boolean }> {
+  /**
+   * Registers a station, or gives it the settings that follow from those it has; returns it and whether it is new.
+   */
+  async put(
+    stationId: string,
+    settingsOf: (existing: Station | undefined) => StationSettings,
+  ): Promise<{ station: Station; created: boolean }> {
     return this.#changes.run(stationId, async () => {
       const existing = this.station(stationId);
+      const settings = settingsOf(existing);
       if (existing !== undefined) return { station: await this.#store(existing, settings), created: false };
       const station = newStation(stationId, this.#options.clock.now(), settings);
       await this.#create(station);
