@@ -42,14 +42,3 @@ export async function readLastSeen(
     from station_presence where station_id = any(${stationIds})`.execute(database);
   return new Map(rows.map(({ stationId, lastSeenAt }) => [stationId, lastSeenAt]));
 }
-
-/** When stations were last heard of; those that never were are left out. */
-export async function lastSeenOf(
-  database: Kysely<unknown>,
-  stationIds: readonly string[],
-): Promise<ReadonlyMap<string, Date>> {
-  const { rows } = await sql<{ readonly stationId: string; readonly lastSeenAt: Date }>`
-    select station_id as "stationId", last_seen_at as "lastSeenAt" from station_presence
-    where station_id = any(${stationIds}::text[])`.execute(database);
-  return new Map(rows.map(({ stationId, lastSeenAt }) => [stationId, lastSeenAt]));
-}
