@@ -229,13 +229,13 @@ export function rawRequest(
   });
 }
 
-/** Value of a counter of `/metrics`, 0 where it was never counted. `labels` are pairs as Prometheus writes them. */
+/** Sum of a counter of `/metrics` over its labels, or over those that hold all of `labels`, as Prometheus writes them. */
 export async function counted(running: RunningCsms, name: string, labels: readonly string[] = []): Promise<number> {
   const response = await fetch(`${running.csms.httpUrl}/metrics`);
-  const line = (await response.text())
+  return (await response.text())
     .split("\n")
-    .find((candidate) => candidate.startsWith(name) && labels.every((label) => candidate.includes(label)));
-  return Number(line?.split(" ").at(-1) ?? 0);
+    .filter((line) => line.startsWith(name) && labels.every((label) => line.includes(label)))
+    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
 /** How often a tolerance rule was applied. */
