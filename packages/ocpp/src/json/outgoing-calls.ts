@@ -66,6 +66,11 @@ export class OutgoingCall implements Waiting {
   }
 }
 
+function fittingMessageId(messageId: string): string {
+  if (messageId.length <= maxMessageIdLength) return messageId;
+  throw new RangeError(`a message id has at most ${maxMessageIdLength} characters`);
+}
+
 // Enough to tell a late response from an unknown one.
 const REMEMBERED_IDS = 16;
 
@@ -96,9 +101,9 @@ export class OutgoingCalls {
     return this.#queue?.length ?? 0;
   }
 
-  /** A message id that was never used. */
+  /** A message id that was never used. @throws RangeError when the caller's own function made one that is too long */
   createMessageId(): string {
-    return this.#settings.createMessageId?.() ?? this.#ids.next();
+    return fittingMessageId(this.#settings.createMessageId?.() ?? this.#ids.next());
   }
 
   /**
@@ -117,9 +122,11 @@ export class OutgoingCalls {
     }
     const timeoutMs = options?.timeoutMs ?? this.#settings.callTimeoutMs;
     if (!(timeoutMs > 0)) return Promise.reject(new RangeError("timeoutMs must be above 0"));
-    const messageId = options?.messageId ?? this.createMessageId();
-    if (messageId.length > maxMessageIdLength) {
-      return Promise.reject(new RangeError(`a message id has at most ${maxMessageIdLength} characters`));
+    let messageId: string;
+    try {
+      messageId = options?.messageId === undefined ? this.createMessageId() : fittingMessageId(options.messageId);
+    } catch (error) {
+      return Promise.reject(error);
     }
     const text = writeRequest("CALL", messageId, wireAction, payload);
     const call = new OutgoingCall(this, entry, messageId, text, timeoutMs);

@@ -398,6 +398,13 @@ describe("SEND (2.1 Part 4 §4.2.4)", () => {
     await expect(peer.send("Heartbeat", {})).rejects.toBeInstanceOf(UnknownActionError);
   });
 
+  test("has an id of at most 36 characters like a CALL, whoever makes the ids", async () => {
+    const { peer } = peerOf("2.1", { createMessageId: () => "x".repeat(37) }, "ChargingStation");
+    await expect(peer.send("NotifyPeriodicEventStream", stream)).rejects.toThrow("at most 36 characters");
+    await expect(peer.call("Heartbeat", {})).rejects.toThrow("at most 36 characters");
+    expect(wire.last).toBeUndefined();
+  });
+
   test("is handled and never answered, whatever is wrong with it", async () => {
     const { peer, handlers } = peerOf("2.1");
     const seen: unknown[] = [];
