@@ -1,4 +1,4 @@
-import type { OcppVersion } from "./catalogue/version.ts";
+import { isFamily2, type OcppVersion } from "./catalogue/version.ts";
 import type { Violation } from "./validation/violation.ts";
 import { describeViolation } from "./validation/violation.ts";
 
@@ -28,7 +28,7 @@ const KNOWN: ReadonlySet<string> = new Set(errorCodes);
 
 /** The code as the version spells it on the wire. 1.6 lacks two codes of 2.x and takes the nearest it has. */
 export function wireErrorCode(version: OcppVersion, code: ErrorCode): string {
-  if (version === "2.0.1" || version === "2.1") return code;
+  if (isFamily2(version)) return code;
   switch (code) {
     case "FormatViolation":
       return "FormationViolation";
@@ -56,7 +56,7 @@ export function errorCodeFor(version: OcppVersion, violation: Violation): ErrorC
       return "TypeConstraintViolation";
     case "required":
       // OCPP-J 1.6 table 7: ProtocolError is "Payload for Action is incomplete".
-      return version === "2.0.1" || version === "2.1" ? "OccurrenceConstraintViolation" : "ProtocolError";
+      return isFamily2(version) ? "OccurrenceConstraintViolation" : "ProtocolError";
     case "minItems":
     case "maxItems":
       return "OccurrenceConstraintViolation";

@@ -1,4 +1,4 @@
-import type { OcppVersion } from "../catalogue/version.ts";
+import { isFamily2, type OcppVersion } from "../catalogue/version.ts";
 import { type ErrorCode, wireErrorCode } from "../errors.ts";
 
 /** Longest message id (OCPP-J 1.6 §4.1.4, 2.x Part 4 §4.1.4), in characters. */
@@ -49,11 +49,6 @@ export interface MalformedFrame {
 
 /** What one WebSocket message can be. */
 export type Frame = RequestFrame | ResultFrame | ErrorFrame | MalformedFrame;
-
-/** Versions whose CALLERROR may carry the id "-1" and that have the codes for broken frames. */
-export function isFamily2(version: OcppVersion): boolean {
-  return version === "2.0.1" || version === "2.1";
-}
 
 // An id longer than allowed is still answered under its own name, unless answering would only echo a flood.
 const LONGEST_ECHOED_ID = 255;
@@ -203,7 +198,6 @@ export function parseFrame(version: OcppVersion, text: string): Frame {
     : ignorable("unknown message type", elements[1]);
 }
 
-/** A message id as a JSON text. Ours and nearly all others need no escape. */
 function quoted(text: string): string {
   return JSON.stringify(text);
 }

@@ -1,10 +1,9 @@
 import type { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
-import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
+import { isFamily2, type OcppVersion, ocppVersions } from "../catalogue/version.ts";
 import { type BasicCredentials, basicCredentials } from "../endpoint/basic-authentication.ts";
 import type { RefusalStatus } from "../endpoint/http-endpoint.ts";
-import { isFamily2 } from "./frame.ts";
 
 /** What a station says of itself when it connects. */
 export interface Handshake {

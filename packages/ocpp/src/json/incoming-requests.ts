@@ -1,11 +1,11 @@
 import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
-import type { OcppVersion } from "../catalogue/version.ts";
+import { isFamily2, type OcppVersion } from "../catalogue/version.ts";
 import type { CallContext, Connection } from "../connection.ts";
 import type { UntypedHandler } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
 import { type ErrorCode, ValidationError } from "../errors.ts";
-import { isFamily2, type RequestFrame } from "./frame.ts";
+import type { RequestFrame } from "./frame.ts";
 import type { PeerSettings } from "./peer-settings.ts";
 import { unsignedAction } from "./signed-messages.ts";
 

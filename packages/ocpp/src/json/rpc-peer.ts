@@ -1,5 +1,5 @@
 import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
-import type { OcppVersion, Role } from "../catalogue/version.ts";
+import { isFamily2, type OcppVersion, type Role } from "../catalogue/version.ts";
 import type { CallOptions, Connection, WireMessage } from "../connection.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { type Cancel, withinMs } from "../endpoint/timers.ts";
@@ -15,7 +15,6 @@ import {
 import {
   type ErrorFrame,
   type Frame,
-  isFamily2,
   type MalformedFrame,
   parseFrame,
   type ResultFrame,
