@@ -1,10 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { ocppVersions } from "@polyphase/ocpp";
 import { type Static, Type } from "typebox";
+import { known } from "../../api/error-mapping.ts";
 import { decodeCursor, encodeCursor, type Page, PageOf, PageQuery } from "../../api/paging.ts";
 import { invalid, notFound } from "../../api/problem.ts";
-import { callerOf } from "../../api/roles.ts";
-import type { RegistrationStatus } from "../../gateway/known-stations.ts";
+import { type Caller, callerOf } from "../../api/roles.ts";
+import type { RegistrationStatus, SecurityProfile } from "../../gateway/known-stations.ts";
 import { identityDefect } from "../../gateway/station-identity.ts";
 import type { StationCalls } from "../../gateway/station-messages.ts";
 import type { RegistrationFollowUp } from "./registration-follow-up.ts";
@@ -172,20 +173,24 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
           response: { 200: StationSchema, 201: StationSchema },
         },
       },
-      async ({ params, body }, reply) => {
+      async (request, reply) => {
+        const { params, body } = request;
         const defect = identityDefect(params.stationId);
         if (defect !== undefined) {
           throw invalid([{ in: "path", field: "/stationId", rule: "identity", message: defect }]);
         }
         const before = directory.find(params.stationId)?.registrationStatus;
-        const { station, created } = await service.put(params.stationId, (existing) => ({
-          registrationStatus: body.registrationStatus ?? existing?.registrationStatus ?? "Accepted",
-          securityProfile: body.securityProfile ?? existing?.securityProfile ?? 0,
-          configuredVersion: body.configuredVersion,
-          site: body.site,
-          tags: body.tags ?? [],
-          notes: body.notes,
-        }));
+        const { station, created } = await service.put(params.stationId, (existing) => {
+          refuseLowering(callerOf(request), existing, body.securityProfile);
+          return {
+            registrationStatus: body.registrationStatus ?? existing?.registrationStatus ?? "Accepted",
+            securityProfile: body.securityProfile ?? existing?.securityProfile ?? 0,
+            configuredVersion: body.configuredVersion,
+            site: body.site,
+            tags: body.tags ?? [],
+            notes: body.notes,
+          };
+        });
         takeEffect(before, station);
         reply.code(created ? 201 : 200);
         return presentOne(station, params.stationId);
@@ -198,14 +203,16 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
         schema: {
           tags,
           summary: "Change some settings of a station",
-          description: "What the body leaves out stays; null removes.",
+          description: "What the body leaves out stays; null removes. A security profile is lowered by administrators.",
           params: Params,
           body: PatchBody,
           response: { 200: StationSchema },
         },
       },
-      async ({ params, body }) => {
+      async (request) => {
+        const { params, body } = request;
         const before = directory.find(params.stationId)?.registrationStatus;
+        refuseLowering(callerOf(request), directory.find(params.stationId), body.securityProfile);
         const station = await service.change(params.stationId, changeOf(body));
         if (station !== undefined) takeEffect(before, station);
         return presentOne(station, params.stationId);
@@ -270,6 +277,14 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
       },
     );
   };
+}
+
+/** Credentials are set by administrators; whoever may not set them cannot make a station do without them either. */
+function refuseLowering(caller: Caller, station: Station | undefined, asked: SecurityProfile | undefined): void {
+  if (caller.role === "administrator" || station === undefined || asked === undefined) return;
+  if (asked >= station.securityProfile) return;
+  const detail = `this lowers the security profile and needs the role administrator; the key has ${caller.role}`;
+  throw known("forbidden", undefined, detail, { needs: "administrator" });
 }
 
 function changeOf(body: Static<typeof PatchBody>): Partial<StationSettings> {

@@ -283,6 +283,25 @@ describe("settings", () => {
     expect((await put("CS1", { securityProfile: 1 })).json()).toMatchObject({ securityProfile: 1 });
   });
 
+  test("an operator, who may not set credentials, cannot make a station do without them either", async () => {
+    const asOperator = await serveBlocks(async (api) => {
+      api.addHook("onRequest", async (request) => {
+        request.caller = { name: "desk", role: "operator" };
+      });
+      await api.register(provisioning.api);
+    });
+    const url = "/api/v1/stations/CS1";
+    await put("CS1", { securityProfile: 2 });
+    for (const method of ["PUT", "PATCH"] as const) {
+      const lowered = await asOperator.inject({ method, url, payload: { securityProfile: 1 } });
+      expect([lowered.statusCode, lowered.json().type]).toEqual([403, "/api/problems/forbidden"]);
+      const raised = await asOperator.inject({ method, url, payload: { securityProfile: 2, site: method } });
+      expect(raised.json()).toMatchObject({ securityProfile: 2, site: method });
+    }
+    expect((await put("CS1", { securityProfile: 1 })).json()).toMatchObject({ securityProfile: 1 });
+    await asOperator.close();
+  });
+
   test("PUT does not undo an approval that is being stored", async () => {
     await provisioning.knownStations.handleUnknown("CS1", { remoteAddress: "10.0.0.1" });
     const approve = server.inject({ method: "POST", url: "/api/v1/stations/CS1/approve" });
