@@ -243,6 +243,14 @@ describe("the first administrator", () => {
     expect(Number(limited.headers["retry-after"])).toBeGreaterThan(0);
   });
 
+  it("cannot delete the last two administrator keys at once", async () => {
+    const create = (name: string) => access.keys.create({ name, role: "administrator", createdBy: "test" });
+    const keys = [await create("one"), await create("two")];
+    const outcomes = await Promise.allSettled(keys.map(({ key }) => access.keys.delete(key.id)));
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(access.keys.hasAdministrator()).toBe(true);
+  });
+
   it("cannot delete the last administrator key", async () => {
     const token = access.firstAdministrator.open("")?.split("#")[1] ?? "";
     const first = (await post(token)).json();

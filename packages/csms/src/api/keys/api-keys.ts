@@ -130,9 +130,15 @@ export class ApiKeys implements Credentials {
     if (this.#adminTokenHash === undefined && isLast && !this.#isExpired(entry.key)) {
       throw conflict("this is the last administrator key; create another one first");
     }
-    await this.#store.delete(id);
+    // Before waiting, so that two requests at once cannot both leave the other's key to administer with.
     this.#byId.delete(id);
     this.#byHash.delete(entry.tokenHash);
+    try {
+      await this.#store.delete(id);
+    } catch (error) {
+      this.#keep(entry);
+      throw error;
+    }
   }
 
   #keep(entry: Entry): void {
