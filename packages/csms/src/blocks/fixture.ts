@@ -58,7 +58,11 @@ export async function openBlockDatabase(
   const connected = await connectDatabase({ url, log: silentLog });
   await migrateDatabase(connected.kysely, migrations);
   const sink = new CommittedEvents();
-  const groupCommit = createGroupCommit({ openClient: () => connected.openClient(), events: sink, log: silentLog });
+  const groupCommit = createGroupCommit({
+    openClient: () => connected.openClient({ pipeline: true }),
+    events: sink,
+    log: silentLog,
+  });
   return {
     database: connected.kysely,
     groupCommit,

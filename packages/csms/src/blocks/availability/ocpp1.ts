@@ -4,6 +4,7 @@ import {
   type StationCalls,
   type StationMessageRoutes,
 } from "../../gateway/station-messages.ts";
+import { stationDate } from "../../gateway/station-time.ts";
 import { checkNumber, connectorStatusOf } from "./connector-status.ts";
 import type { AvailabilityService } from "./service.ts";
 
@@ -16,7 +17,7 @@ export function registerFamily1(
   routes.on1("StatusNotification", async (request, { stationId, version, receivedAt }) => {
     const { connectorId, status } = request;
     checkNumber("connectorId", connectorId);
-    const timestamp = request.timestamp === undefined ? undefined : new Date(request.timestamp);
+    const timestamp = request.timestamp === undefined ? undefined : stationDate(request.timestamp, receivedAt);
     if (timestamp !== undefined) noteStationTime(stationId, timestamp, receivedAt);
     await service.report(
       stationId,

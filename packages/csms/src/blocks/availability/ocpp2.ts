@@ -1,4 +1,5 @@
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import { stationDate } from "../../gateway/station-time.ts";
 import { checkNumber } from "./connector-status.ts";
 import type { AvailabilityService } from "./service.ts";
 
@@ -12,7 +13,7 @@ export function registerFamily2(
     const { evseId, connectorId, connectorStatus } = request;
     checkNumber("evseId", evseId);
     checkNumber("connectorId", connectorId);
-    const timestamp = new Date(request.timestamp);
+    const timestamp = stationDate(request.timestamp, receivedAt);
     noteStationTime(stationId, timestamp, receivedAt);
     await service.report(stationId, { evseId, connectorId, status: connectorStatus, timestamp }, receivedAt);
     return {};

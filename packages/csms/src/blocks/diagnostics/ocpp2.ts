@@ -1,6 +1,7 @@
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { WriteUnit } from "../../database/write-unit.ts";
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import { stationDate } from "../../gateway/station-time.ts";
 import type { Provisioning, TimedValue } from "../provisioning/index.ts";
 
 /** Registers what stations of family 2 tell of events, monitors and logs (block N). */
@@ -9,10 +10,10 @@ export function registerFamily2(
   provisioning: Pick<Provisioning, "storeValues" | "noteStationTime">,
 ): void {
   routes.on2("NotifyEvent", async (request, { stationId, receivedAt }) => {
-    provisioning.noteStationTime(stationId, new Date(request.generatedAt), receivedAt);
-    const values = request.eventData.map(reportedValue);
+    provisioning.noteStationTime(stationId, stationDate(request.generatedAt, receivedAt), receivedAt);
+    const values = request.eventData.map((event) => reportedValue(event, receivedAt));
     await provisioning.storeValues(stationId, values, receivedAt, (unit) => {
-      for (const event of request.eventData) if (isFault(event)) publishFault(stationId, event, unit);
+      for (const event of request.eventData) if (isFault(event)) publishFault(stationId, event, receivedAt, unit);
     });
     return {};
   });
@@ -29,7 +30,7 @@ export function registerFamily2(
   routes.on2("NotifyPeriodicEventStream", () => undefined);
 }
 
-function reportedValue(event: Ocpp21.EventDataType): TimedValue {
+function reportedValue(event: Ocpp21.EventDataType, receivedAt: Date): TimedValue {
   const { component, variable } = event;
   return {
     component: component.name,
@@ -40,7 +41,7 @@ function reportedValue(event: Ocpp21.EventDataType): TimedValue {
     variableInstance: variable.instance,
     attribute: "Actual",
     value: event.actualValue,
-    timestamp: new Date(event.timestamp),
+    timestamp: stationDate(event.timestamp, receivedAt),
   };
 }
 
@@ -53,12 +54,12 @@ function isFault(event: Ocpp21.EventDataType): boolean {
   return event.trigger === "Alerting" && (event.severity ?? MOST_SEVERITY_OF_FAULTS) <= MOST_SEVERITY_OF_FAULTS;
 }
 
-function publishFault(stationId: string, event: Ocpp21.EventDataType, unit: WriteUnit): void {
+function publishFault(stationId: string, event: Ocpp21.EventDataType, receivedAt: Date, unit: WriteUnit): void {
   const { component, variable, techCode, techInfo } = event;
   unit.publish({
     type: "station.fault-reported",
     stationId,
-    timestamp: new Date(event.timestamp),
+    timestamp: stationDate(event.timestamp, receivedAt),
     data: {
       evseId: component.evse?.id ?? 0,
       errorCode: techCode ?? `${component.name}.${variable.name}`,

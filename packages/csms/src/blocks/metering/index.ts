@@ -35,7 +35,6 @@ export type { MeterSample, MeterValue, SignedMeterValue } from "./meter-sample.t
 export { migrations } from "./migrations.ts";
 export { meterValuesOf1 } from "./ocpp1.ts";
 export { meterValuesOf2 } from "./ocpp2.ts";
-export { stationTime } from "./station-time.ts";
 export {
   type MeterValueFilter,
   type MeterValueOrigin,

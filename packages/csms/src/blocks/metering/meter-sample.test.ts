@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { stationTime } from "../../gateway/station-time.ts";
 import { normaliseSample, parseDecimal, samplesFromJson, samplesToJson, shiftDecimal } from "./meter-sample.ts";
 import { meterValuesOf1 } from "./ocpp1.ts";
 import { meterValuesOf2 } from "./ocpp2.ts";
-import { stationTime } from "./station-time.ts";
 
 describe("a sampled value", () => {
   it("takes the defaults of OCPP 1.6 §7.31 to §7.45", () => {

@@ -1,6 +1,6 @@
 import type { Ocpp16 } from "@polyphase/ocpp";
+import { stationTime } from "../../gateway/station-time.ts";
 import { type MeterValue, normaliseSample, type WireSample } from "./meter-sample.ts";
-import { stationTime } from "./station-time.ts";
 
 /**
  * Meter values of family 1 in normal form. A moment that the station's text does not tell becomes `fallbackMs`.

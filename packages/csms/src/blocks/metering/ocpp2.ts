@@ -1,6 +1,6 @@
 import type { Ocpp21 } from "@polyphase/ocpp";
+import { stationTime } from "../../gateway/station-time.ts";
 import { type MeterSample, type MeterValue, normaliseSample, type SignedMeterValue } from "./meter-sample.ts";
-import { stationTime } from "./station-time.ts";
 
 /** Meter values of family 2 in normal form. A moment that the station's text does not tell becomes `fallbackMs`. */
 export function meterValuesOf2(

@@ -8,6 +8,7 @@ import {
   type StationCalls,
   StationOfflineError,
 } from "../../gateway/station-messages.ts";
+import { stationDate } from "../../gateway/station-time.ts";
 import { variableOfKey } from "./configuration-keys.ts";
 import { ReportCollector } from "./report-collector.ts";
 import type { InventoryStatus } from "./station.ts";
@@ -154,7 +155,7 @@ export class Inventory {
   /** Stores a part of a report (B07, B08), whether it was asked for here or not. */
   async receivePart(stationId: string, request: Ocpp21.NotifyReportRequest, receivedAt: Date): Promise<void> {
     const { requestId, seqNo, tbc = false } = request;
-    const generatedAt = new Date(request.generatedAt);
+    const generatedAt = stationDate(request.generatedAt, receivedAt);
     const reported = (request.reportData ?? []).flatMap((entry) => attributesOf(entry, generatedAt));
     const askedAt = this.#askedAt.get(stationId);
     const complete = this.#reports.completes(stationId, requestId, seqNo, tbc) && askedAt !== undefined;

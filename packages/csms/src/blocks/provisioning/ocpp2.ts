@@ -1,6 +1,7 @@
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { Clock } from "../../clock.ts";
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import { stationDate } from "../../gateway/station-time.ts";
 import type { Inventory } from "./inventory.ts";
 import type { ProvisioningService } from "./service.ts";
 import type { BootFacts } from "./station.ts";
@@ -18,7 +19,7 @@ export function registerFamily2(
     return { status: answer.status, currentTime: answer.currentTime.toISOString(), interval: answer.intervalS };
   });
   routes.on2("NotifyReport", async (request, { stationId, receivedAt }) => {
-    noteStationTime(stationId, new Date(request.generatedAt), receivedAt);
+    noteStationTime(stationId, stationDate(request.generatedAt, receivedAt), receivedAt);
     await inventory.receivePart(stationId, request, receivedAt);
     return {};
   });

@@ -1,7 +1,8 @@
 import type { Ocpp16, Ocpp21 } from "@polyphase/ocpp";
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import { stationTime } from "../../gateway/station-time.ts";
 import { idTagInfoOf } from "../authorization/index.ts";
-import { meterValuesOf1, stationTime } from "../metering/index.ts";
+import { meterValuesOf1 } from "../metering/index.ts";
 import { triggerOfValues } from "./meter-trigger.ts";
 import type { TransactionService } from "./service.ts";
 

@@ -1,6 +1,7 @@
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
-import { meterValuesOf2, stationTime } from "../metering/index.ts";
+import { stationTime } from "../../gateway/station-time.ts";
+import { meterValuesOf2 } from "../metering/index.ts";
 import { triggerOfValues } from "./meter-trigger.ts";
 import type { TransactionService } from "./service.ts";
 import type { EventFacts, TransactionEvent } from "./transaction-event.ts";

@@ -1,5 +1,7 @@
 const PARTS = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:\s*([Zz])|\s*([+-]\d{2})(?::?(\d{2}))?)?$/;
 
+const LEAP_SECOND = /^(\d{2}:\d{2}):60(\.\d+)?$/;
+
 /** The earliest and the latest moment that PostgreSQL and a JavaScript Date both hold with four digits of year. */
 const EARLIEST_MS = Date.parse("0001-01-01T00:00:00Z");
 const LATEST_MS = Date.parse("9999-12-31T23:59:59.999Z");
@@ -20,5 +22,14 @@ function parseTolerantly(text: string): number {
   if (match === null) return Number.NaN;
   const [, date, time, , offsetHours, offsetMinutes] = match;
   const zone = offsetHours === undefined ? "Z" : `${offsetHours}:${offsetMinutes ?? "00"}`;
-  return Date.parse(`${date}T${time}${zone}`);
+  // RFC 3339 allows the leap second, which a Date does not have: it is the first moment of the next minute.
+  const [, minute, fraction = ""] = LEAP_SECOND.exec(time ?? "") ?? [];
+  if (minute === undefined) return Date.parse(`${date}T${time}${zone}`);
+  return Date.parse(`${date}T${minute}:59${fraction}${zone}`) + 1_000;
+}
+
+/** As {@link stationTime}, with the moment of arrival for what is no date-time. */
+export function stationDate(text: string, receivedAt: Date): Date {
+  const ms = stationTime(text);
+  return ms === undefined ? receivedAt : new Date(ms);
 }
