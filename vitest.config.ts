@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // "import" must not be named: it would reach `require` inside dependencies and hand them modules they cannot call.
@@ -11,6 +12,8 @@ export default defineConfig({
     globalSetup: ["tests/global-setup.ts"],
     // Nothing here keeps global state, so test files share the modules that a worker has loaded.
     isolate: false,
+    // Many tests wait for sockets and processes: even two cores keep two workers busy.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

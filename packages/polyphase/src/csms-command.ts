@@ -49,7 +49,10 @@ async function run(version: string, demo: boolean, overrides: Readonly<Record<st
   const started: Running[] = [];
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    for (const running of started.reverse()) await running.close();
+    const failures: unknown[] = [];
+    // The CSMS is closed in good order even when the demo's stations could not be.
+    for (const running of started.reverse()) await running.close().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, "not everything stopped in good order");
   };
   // A second signal while the first one is being obeyed ends the process the hard way, as users expect.
   const onSignal = (signal: NodeJS.Signals): void => {
