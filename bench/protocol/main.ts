@@ -18,6 +18,7 @@ const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
 const CALLS = Number(process.env.BENCH_CALLS ?? 20_000);
 const CONNECTIONS = 50;
 const IDLE_CONNECTIONS = 1_000;
+const IDLE_ROUNDS = 5;
 
 interface Usage {
   readonly cpuMicros: number;
@@ -75,7 +76,12 @@ async function round(server: Server, workload: Workload): Promise<Round> {
   };
 }
 
-async function idle(server: Server): Promise<{ kilobytes: number; handshakeMicros: number }> {
+interface Idle {
+  readonly kilobytes: number;
+  readonly handshakeMicros: number;
+}
+
+async function idle(server: Server): Promise<Idle> {
   const warm = await connect(server.port, 50, "ocpp1.6");
   await disconnect(warm);
   const before = await usage(server);
@@ -128,8 +134,14 @@ try {
   }
   console.log(`\n${row(["server", "heap per idle connection, KiB", "handshake CPU µs", "start ms"])}`);
   console.log(row(["---", "--:", "--:", "--:"]));
+  const idleRounds = new Map<Kind, Idle[]>(KINDS.map((kind) => [kind, []]));
+  for (let index = 0; index < IDLE_ROUNDS; index++) {
+    for (const server of servers.values()) idleRounds.get(server.kind)?.push(await idle(server));
+  }
   for (const server of servers.values()) {
-    const { kilobytes, handshakeMicros } = await idle(server);
+    const own = idleRounds.get(server.kind) ?? [];
+    const kilobytes = median(own.map((one) => one.kilobytes));
+    const handshakeMicros = median(own.map((one) => one.handshakeMicros));
     console.log(
       row([LABELS[server.kind], kilobytes.toFixed(1), handshakeMicros.toFixed(0), server.startMs.toFixed(0)]),
     );
