@@ -193,7 +193,10 @@ export async function compose(deps: {
       await webhooks.load();
     },
     async close() {
-      for (const block of blocks) await block.close?.();
+      // A block that cannot end must not keep what waits from being written.
+      for (const ended of await Promise.allSettled(blocks.map(async (block) => block.close?.()))) {
+        if (ended.status === "rejected") log.error({ err: ended.reason }, "a block did not end in good order");
+      }
       await groupCommit.close();
       await webhooks.close();
       eventLog.close();
