@@ -37,10 +37,22 @@ function digestOf(files, describe) {
   return hash.digest("hex");
 }
 
+/** The parts of a manifest that say what is installed: a new script or description installs nothing. */
+const INSTALLED_PARTS = [
+  ...["name", "version", "type", "bin", "exports", "engines", "workspaces", "overrides", "allowScripts"],
+  ...["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"],
+];
+
+function installedParts(manifest) {
+  const content = JSON.parse(readFileSync(manifest, "utf8"));
+  return JSON.stringify(INSTALLED_PARTS.map((part) => content[part]));
+}
+
 function installDigest() {
-  const manifests = ["package.json", "package-lock.json", ".npmrc"].map((name) => join(root, name));
-  for (const folder of packageFolders()) manifests.push(join(folder, "package.json"));
-  return `${process.versions.modules} ${process.platform} ${process.arch} ${digestOf(manifests, (file) => readFileSync(file, "utf8"))}`;
+  const settings = ["package-lock.json", ".npmrc"].map((name) => join(root, name));
+  const manifests = [root, ...packageFolders()].map((folder) => join(folder, "package.json"));
+  const digests = [digestOf(settings, (file) => readFileSync(file, "utf8")), digestOf(manifests, installedParts)];
+  return `${process.versions.modules} ${process.platform} ${process.arch} ${digests.join(" ")}`;
 }
 
 function filesBelow(folder) {
