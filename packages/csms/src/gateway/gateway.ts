@@ -19,7 +19,12 @@ import { MessageLog } from "./message-log/message-log.ts";
 import { PresenceRecord } from "./presence-record.ts";
 import { createSoapEndpoint } from "./soap-endpoint.ts";
 import { StationAuthentication } from "./station-authentication.ts";
-import { StationListeners, type StationListenOptions } from "./station-listeners.ts";
+import {
+  type HttpLimits,
+  type StationEndpoints,
+  StationListeners,
+  type StationListenOptions,
+} from "./station-listeners.ts";
 import type { StationCalls, StationMessageRoutes } from "./station-messages.ts";
 import { deletePresence, forgetConnections, rememberedAddresses } from "./station-presence.ts";
 import { StationRouter } from "./station-router.ts";
@@ -44,6 +49,8 @@ export interface GatewayDeps {
   /** Address of the SOAP endpoint as stations reach it, for `From`; anonymous when absent. */
   readonly soapPublicUrl?: string | undefined;
   readonly limits?: JsonEndpointLimits;
+  /** What differs from the usual times of the listeners. */
+  readonly httpLimits?: Partial<HttpLimits>;
   /** Resolves after so many milliseconds; by a timer of the system when absent. */
   wait?(durationMs: number): Promise<void>;
 }
@@ -122,10 +129,11 @@ class StationGateway implements Gateway {
         sessions.addressChanged(identity, address);
       },
     });
-    this.#listeners = new StationListeners({
+    const endpoints: StationEndpoints = {
       attachWebSockets: (server) => this.#json.attach(server),
       handleRequest: (request, response) => this.#soap.handleRequest(request, response),
-    });
+    };
+    this.#listeners = new StationListeners(endpoints, log, deps.httpLimits);
   }
 
   async load(): Promise<void> {

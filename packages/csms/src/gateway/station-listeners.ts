@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Logger } from "pino";
 
 /** Certificates of the TLS port, as PEM texts. */
 export interface StationTls {
@@ -58,13 +60,52 @@ const cipherSuites = [
   "AES128-GCM-SHA256",
 ].join(":");
 
-const httpLimits = {
+/** How long a peer may keep a connection busy with nothing, before it is a WebSocket. Times in milliseconds. */
+export interface HttpLimits {
+  /** From the connection to the last byte of the headers. */
+  readonly headersTimeout: number;
+  /** From the connection, or the answer before, to the last byte of the body. */
+  readonly requestTimeout: number;
+  /** Every so often it is looked for peers that took longer. */
+  readonly connectionsCheckingInterval: number;
+  /** Between an answer and the next request of the same connection. */
+  readonly keepAliveTimeout: number;
+  /** Without any byte in either direction: a peer that does not read its answer. */
+  readonly idleTimeout: number;
+}
+
+const defaultLimits: HttpLimits = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 5_000,
   keepAliveTimeout: 75_000,
-  maxHeaderSize: 16_384,
-} as const;
+  // Longer than any answer may take to be stored.
+  idleTimeout: 120_000,
+};
+
+const maxHeaderSize = 16_384;
+
+/** What is written to a peer whose request could not be read, by the code of the error. */
+function refusalLine(error: Error): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return "408 Request Timeout";
+    case "HPE_HEADER_OVERFLOW":
+      return "431 Request Header Fields Too Large";
+    default:
+      return "400 Bad Request";
+  }
+}
+
+/** Answers what is no request, and ends the connection whether the peer does so too or not. */
+function refuseConnection(error: Error, socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  socket.once("finish", () => socket.destroy());
+  socket.end(`HTTP/1.1 ${refusalLine(error)}\r\nConnection: close\r\n\r\n`);
+}
 
 /** What shares the ports: both endpoints take the caller's servers. */
 export interface StationEndpoints {
@@ -76,18 +117,28 @@ export interface StationEndpoints {
 /** The HTTP servers that stations connect to: one in the clear, and one with TLS where certificates are configured. */
 export class StationListeners {
   readonly #endpoints: StationEndpoints;
+  readonly #log: Logger;
+  readonly #limits: HttpLimits;
   readonly #servers: Array<Server | TlsServer> = [];
+  readonly #sockets = new Set<Socket>();
 
-  constructor(endpoints: StationEndpoints) {
+  constructor(endpoints: StationEndpoints, log: Logger, limits: Partial<HttpLimits> = {}) {
     this.#endpoints = endpoints;
+    this.#log = log;
+    this.#limits = { ...defaultLimits, ...limits };
+  }
+
+  /** TCP connections that are open, also those that have not said yet who they are. */
+  get connections(): number {
+    return this.#sockets.size;
   }
 
   /** @throws ListenError when a port cannot be had; then none is open */
   async listen(options: StationListenOptions): Promise<{ readonly port: number; readonly tlsPort?: number }> {
     try {
-      const port = await this.#open(createServer(httpLimits), options.host, options.port);
+      const port = await this.#open(createServer({ ...this.#limits, maxHeaderSize }), options.host, options.port);
       if (options.tls === undefined) return { port };
-      return { port, tlsPort: await this.#open(tlsServer(options.tls), options.host, options.tls.port) };
+      return { port, tlsPort: await this.#open(tlsServer(options.tls, this.#limits), options.host, options.tls.port) };
     } catch (error) {
       await this.close(0);
       throw error;
@@ -113,18 +164,26 @@ export class StationListeners {
   async #open(server: Server | TlsServer, host: string, port: number): Promise<number> {
     // A station that breaks off its TLS handshake must not end the process.
     server.on("tlsClientError", () => {});
-    server.on("clientError", (_error, socket) => {
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-      else socket.destroy();
+    server.on("clientError", refuseConnection);
+    server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
     });
+    server.timeout = this.#limits.idleTimeout;
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       if (!this.#endpoints.handleRequest(request, response)) refuseRequest(response);
     });
     this.#endpoints.attachWebSockets(server);
     await new Promise<void>((resolve, reject) => {
-      server.once("error", (error) => reject(new ListenError(host, port, error)));
-      server.listen(port, host, resolve);
+      const failed = (error: Error) => reject(new ListenError(host, port, error));
+      server.once("error", failed);
+      server.listen(port, host, () => {
+        server.off("error", failed);
+        resolve();
+      });
     });
+    // A connection that could not be accepted, for want of file descriptors: the next one may be.
+    server.on("error", (error) => this.#log.error({ err: error, host, port }, "a connection was not accepted"));
     this.#servers.push(server);
     return (server.address() as AddressInfo).port;
   }
@@ -135,9 +194,10 @@ function refuseRequest(response: ServerResponse): void {
   response.end("Charging stations connect here: WebSocket at /ocpp/{stationId}, SOAP at /ocpp/soap.\n");
 }
 
-function tlsServer(tls: StationTls): TlsServer {
+function tlsServer(tls: StationTls, limits: HttpLimits): TlsServer {
   return createTlsServer({
-    ...httpLimits,
+    ...limits,
+    maxHeaderSize,
     cert: tls.certificates.map((pair) => pair.certificate),
     key: tls.certificates.map((pair) => pair.privateKey),
     ...(tls.clientAuthorities === undefined ? {} : { ca: [...tls.clientAuthorities] }),
