@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { uuidV7 } from "../blocks/transactions/transaction-id.ts";
 import { connectDatabase, type Database } from "./connection.ts";
 import { maintainPartitions, type PartitionedTable, spanAt, startPartitionMaintenance } from "./partitions.ts";
 
@@ -89,6 +90,50 @@ test("partitions beyond the retention are dropped; odd times age by their receip
   const changes = await maintainPartitions(database.kysely, plan, new Date("2026-03-05T00:00:00Z"));
   expect(changes.dropped).toEqual(["sample_p20260228", "sample_p20260301"]);
   expect(Object.keys(await placement())).toEqual(["1970-01-02", "2026-03-02"]);
+});
+
+test("a table can be partitioned by UUIDs of version 7, by the time they were made", async () => {
+  await sql`drop table sample`.execute(database.kysely);
+  await sql`create table sample (id uuid primary key) partition by range (id)`.execute(database.kysely);
+  const { receivedColumn, ...rest } = plan;
+  const byId: PartitionedTable = { ...rest, column: "id", columnType: "uuid-v7" };
+  const add = async (at: string) => {
+    const id = uuidV7({ now: () => new Date(at) })();
+    const { rows } = await sql<{ place: string }>`
+      insert into sample values (${id}) returning tableoid::regclass::text as place`.execute(database.kysely);
+    return rows[0]?.place;
+  };
+  await maintainPartitions(database.kysely, byId, new Date("2026-03-01T12:00:00Z"));
+  expect(await add("2026-02-28T23:59:59.999Z")).toBe("sample_p20260228");
+  expect(await add("2026-03-01T00:00:00Z")).toBe("sample_p20260301");
+  expect(await add("1970-01-01T00:00:00Z")).toBe("sample_default");
+  const changes = await maintainPartitions(database.kysely, byId, new Date("2026-03-04T00:00:00Z"));
+  expect(changes).toEqual({
+    created: ["sample_p20260304", "sample_p20260305", "sample_p20260306"],
+    dropped: ["sample_p20260228"],
+  });
+  const { rows } = await sql<{ count: number }>`select count(*)::int as count from sample`.execute(database.kysely);
+  expect(rows).toEqual([{ count: 1 }]);
+});
+
+test("whoever reads for long holds up no writer while a partition waits to be dropped", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  const reader = await database.openClient();
+  await reader.query("begin; select * from sample");
+  const now = new Date("2026-03-05T12:00:00Z");
+  const maintained = maintainPartitions(database.kysely, { ...plan, behind: 0, ahead: -1 }, now);
+  const waiting = "select count(*)::int as count from pg_locks where locktype = 'relation' and not granted";
+  for (let seen = 0; seen < 2; ) {
+    // The drop waits for its lock more than once, and each time lets writers pass that came after it.
+    const { rows } = await reader.query<{ count: number }>(waiting);
+    if (rows[0]?.count === 1) {
+      await insert("2026-03-01T10:00:00Z");
+      seen += 1;
+    }
+  }
+  await reader.query("rollback");
+  await reader.end();
+  expect((await maintained).dropped).toEqual(["sample_p20260228", "sample_p20260301"]);
 });
 
 test("infinite retention keeps everything", async () => {
