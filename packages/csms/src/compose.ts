@@ -21,7 +21,11 @@ import { createRemoteControl } from "./blocks/remote-control/index.ts";
 import { createReservation } from "./blocks/reservation/index.ts";
 import { createSecurity, migrations as securityMigrations } from "./blocks/security/index.ts";
 import { createSmartCharging } from "./blocks/smart-charging/index.ts";
-import { createTransactions, migrations as transactionMigrations } from "./blocks/transactions/index.ts";
+import {
+  createTransactions,
+  transactionEventPartitions,
+  migrations as transactionMigrations,
+} from "./blocks/transactions/index.ts";
 import { createUnmanagedReports } from "./blocks/unmanaged/index.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -54,7 +58,11 @@ export const migrations = mergeMigrations(
 
 /** The tables that are partitioned by time, with the retention that is configured. */
 export function partitionedTables(config: Config): readonly PartitionedTable[] {
-  return [meterValuePartitions(config.meterRetentionDays), messageLogTable(config.messageRetentionDays)];
+  return [
+    meterValuePartitions(config.meterRetentionDays),
+    transactionEventPartitions(Math.min(config.transactionEventRetentionDays, config.transactionRetentionDays)),
+    messageLogTable(config.messageRetentionDays),
+  ];
 }
 
 /** The parts of a CSMS, connected but not started. */

@@ -33,6 +33,8 @@ test("an empty environment gives the documented defaults", () => {
     callTimeoutS: 30,
     pingIntervalS: 30,
     meterRetentionDays: 400,
+    transactionRetentionDays: Number.POSITIVE_INFINITY,
+    transactionEventRetentionDays: 400,
     messageRetentionDays: 7,
     eventRetentionDays: 30,
     logLevel: "info",

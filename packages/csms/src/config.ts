@@ -169,6 +169,19 @@ const settings = {
     meaning: "How long meter values are kept",
     ...days,
   }),
+  transactionRetentionDays: preset("POLYPHASE_TRANSACTION_RETENTION_DAYS", "transaction-retention-days", "forever", {
+    meaning: "How long transactions and their energy are kept after they began; those that run stay",
+    ...days,
+  }),
+  transactionEventRetentionDays: preset(
+    "POLYPHASE_TRANSACTION_EVENT_RETENTION_DAYS",
+    "transaction-event-retention-days",
+    "400",
+    {
+      meaning: "How long the single events of transactions are kept, at most as long as the transactions",
+      ...days,
+    },
+  ),
   messageRetentionDays: preset("POLYPHASE_MESSAGE_RETENTION_DAYS", "message-retention-days", "7", {
     meaning: "How long the log of OCPP messages is kept",
     ...days,

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
+import { keepTransactions } from "./blocks/transactions/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { compose, migrations, type Parts, partitionedTables } from "./compose.ts";
 import type { Config } from "./config.ts";
@@ -124,8 +125,13 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
     const parts = await compose({ config, database: storage.database, clock, log, version });
     undo.push(() => parts.close());
     await parts.load();
-    const { eventRetentionDays: retentionDays } = config;
-    if (Number.isFinite(retentionDays)) undo.push(keepEvents({ store: parts.eventStore, clock, log, retentionDays }));
+    const { eventRetentionDays, transactionRetentionDays } = config;
+    if (Number.isFinite(eventRetentionDays)) {
+      undo.push(keepEvents({ store: parts.eventStore, clock, log, retentionDays: eventRetentionDays }));
+    }
+    if (Number.isFinite(transactionRetentionDays)) {
+      undo.push(keepTransactions({ database: kysely, clock, log, retentionDays: transactionRetentionDays }));
+    }
 
     undo.push(() => parts.server.close());
     const httpPort = await listenHttp(parts, config);

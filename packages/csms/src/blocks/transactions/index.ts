@@ -17,7 +17,9 @@ import { TransactionLedger } from "./transaction-ledger.ts";
 import { TransactionNumbers } from "./transaction-numbers.ts";
 
 export { migrations } from "./migrations.ts";
+export { transactionEventPartitions } from "./store.ts";
 export type { Transaction, TransactionStatus } from "./transaction.ts";
+export { keepTransactions } from "./transaction-retention.ts";
 
 /** What transactions work with. */
 export interface TransactionsDependencies {

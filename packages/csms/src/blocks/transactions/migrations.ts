@@ -1,4 +1,48 @@
 import { type Kysely, type Migration, sql } from "kysely";
+import { leastUuidV7, spanAt } from "../../database/partitions.ts";
+
+/**
+ * Partitions the events by the time in their transaction's id. What is stored stays where it is and becomes the first
+ * partition, because copying the events of years would keep the operator waiting.
+ */
+async function partitionEvents(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table transaction_event rename to transaction_event_before`.execute(db);
+  await sql`
+    alter table transaction_event_before rename constraint transaction_event_pkey to transaction_event_before_pkey`.execute(
+    db,
+  );
+  await sql`
+    create table transaction_event (
+      transaction uuid not null,
+      key text not null,
+      seq_no bigint,
+      event_type text not null,
+      trigger_reason text not null,
+      occurred_at timestamptz not null,
+      received_at timestamptz not null,
+      offline boolean not null,
+      facts jsonb not null,
+      primary key (transaction, key)
+    ) partition by range (transaction)`.execute(db);
+  await sql`comment on column transaction_event.transaction is 'UUID of version 7: its time decides the partition'`.execute(
+    db,
+  );
+  await sql`create table transaction_event_default partition of transaction_event default`.execute(db);
+  const { rows } = await sql<{ found: boolean; now: Date }>`
+    select exists (select from transaction_event_before) as found, now() as now`.execute(db);
+  const [{ found, now } = { found: false, now: new Date() }] = rows;
+  if (!found) {
+    await sql`drop table transaction_event_before`.execute(db);
+    return;
+  }
+  const bound = sql.lit(leastUuidV7(spanAt("day", now, 1).from));
+  await sql`
+    with ahead as (delete from transaction_event_before where transaction >= ${bound}::uuid returning *)
+    insert into transaction_event_default select * from ahead`.execute(db);
+  await sql`
+    alter table transaction_event attach partition transaction_event_before
+    for values from (minvalue) to (${bound})`.execute(db);
+}
 
 /** Tables of transactions: one row each, their events, and the counter of ids for family 1. */
 export const migrations: Record<string, Migration> = {
@@ -61,4 +105,5 @@ export const migrations: Record<string, Migration> = {
       await sql`comment on sequence transaction_number is 'blocks of 500 ids for stations of family 1'`.execute(db);
     },
   },
+  "0031-transaction-event-partitions": { up: partitionEvents },
 };

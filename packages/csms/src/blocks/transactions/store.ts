@@ -1,4 +1,5 @@
 import { type Kysely, sql } from "kysely";
+import type { PartitionedTable } from "../../database/partitions.ts";
 import type { ColumnType, WriteStatement } from "../../database/write-unit.ts";
 import type { EnergyTotal } from "../metering/index.ts";
 import { Transaction, type TransactionProgress, type TransactionState, type TransactionStatus } from "./transaction.ts";
@@ -147,6 +148,18 @@ export const insertEvent: WriteStatement<Written<EventColumns>> = {
   sql: (rows) =>
     `insert into transaction_event (${names(eventColumns)}) select ${names(eventColumns)} from ${rows} on conflict do nothing`,
 };
+
+/** How the events are partitioned and how long they are kept, in days from the begin of their transaction. */
+export function transactionEventPartitions(retentionDays: number): PartitionedTable {
+  return {
+    table: "transaction_event",
+    column: "transaction",
+    columnType: "uuid-v7",
+    span: "day",
+    retentionDays,
+    receivedColumn: "received_at",
+  };
+}
 
 /** The row for {@link saveProgress}. */
 export function progressRow(transaction: Transaction, now: Date): ProgressRow {
