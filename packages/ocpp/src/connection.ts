@@ -114,7 +114,43 @@ export interface ToleranceHook {
     readonly version: OcppVersion;
     readonly text: string;
   }): { readonly rule: string; readonly text: string } | undefined;
+  /** Whether a deviation may pass that the endpoint sets right by itself (`endpointTolerances`). All may when absent. */
+  allows?(deviation: { readonly identity: string; readonly version: OcppVersion; readonly rule: string }): boolean;
 }
+
+/** Why something of the peer was dropped without an answer that it waits for. */
+export type IgnoredCause =
+  /** A frame or envelope that cannot be read. */
+  | "unreadable"
+  /** A CALLRESULT that cannot be read; the call it names has failed. */
+  | "unreadable-answer"
+  /** A late, duplicate or unknown answer. */
+  | "unasked-answer"
+  /** The peer could not read a message of ours, and cannot say which. */
+  | "not-read-by-peer"
+  /** A request whose message id is still in work. */
+  | "repeated"
+  /** A message that is never answered, of an action that is not supported here. */
+  | "not-supported"
+  /** A request that came while the connection was being closed. */
+  | "closing";
+
+/** Why a peer, or a request of it, was turned away before its payload was looked at. */
+export type RefusedCause =
+  /** The WebSocket offered no subprotocol, and no version is known for it. */
+  | "no-subprotocol"
+  /** The WebSocket offered none but unknown subprotocols. */
+  | "unknown-subprotocol"
+  /** The version has no such action. */
+  | "unknown-action"
+  /** The action is not one that this peer may ask for, or nobody answers it. */
+  | "not-supported"
+  /** The request had to be signed. */
+  | "unsigned"
+  /** The message id is in use by another request. */
+  | "message-id-in-use"
+  /** A deviation that {@link ToleranceHook.allows} did not let pass; its name is the `reason`. */
+  | "not-tolerated";
 
 /** One message that crossed the wire, for message logs. */
 export interface WireMessage {
@@ -141,11 +177,30 @@ export interface EndpointObserver {
     readonly version: OcppVersion;
     readonly action: string;
     readonly rule: string;
+    /** What showed it: a payload, or the text of a frame or envelope. */
+    readonly evidence?: unknown;
   }): void;
   /** A payload was refused, or a response of the peer broke its schema. */
   violated?(deviation: Deviation): void;
   /** Something came that no call waits for: late, duplicate or unknown response, unknown message type, unreadable frame. */
-  ignored?(event: { readonly identity: string; readonly reason: string; readonly messageId: string }): void;
+  ignored?(event: {
+    readonly identity: string;
+    readonly cause: IgnoredCause;
+    readonly reason: string;
+    readonly messageId: string;
+    /** What was dropped: a payload, or the text of a frame or envelope. */
+    readonly evidence?: unknown;
+  }): void;
+  /** A peer, or a request of it, was turned away before its payload was looked at. */
+  refused?(event: {
+    readonly identity: string;
+    /** Undefined where no version was agreed upon. */
+    readonly version: OcppVersion | undefined;
+    readonly action: string;
+    readonly cause: RefusedCause;
+    readonly reason: string;
+    readonly evidence?: unknown;
+  }): void;
   /** A handler threw something other than OcppError; the peer got InternalError. */
   failed?(event: { readonly identity: string; readonly action: string; readonly error: unknown }): void;
 }

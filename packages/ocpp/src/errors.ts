@@ -42,6 +42,13 @@ export function wireErrorCode(version: OcppVersion, code: ErrorCode): string {
   }
 }
 
+/** Whether a version knows a code as it is spelled. The errata of 1.6 spell two codes as 2.x does. */
+export function isErrorCodeOf(version: OcppVersion, text: string): boolean {
+  if (KNOWN.has(text))
+    return isFamily2(version) || (text !== "MessageTypeNotSupported" && text !== "RpcFrameworkError");
+  return !isFamily2(version) && (text === "FormationViolation" || text === "OccurenceConstraintViolation");
+}
+
 /** Reads a code in any version's spelling; what no specification lists becomes GenericError. */
 export function parseErrorCode(text: string): ErrorCode {
   if (text === "FormationViolation") return "FormatViolation";

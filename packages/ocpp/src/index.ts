@@ -10,6 +10,7 @@ export type {
 } from "./catalogue/messages.ts";
 export { type OcppVersion, ocppVersions, type Role } from "./catalogue/version.ts";
 export type * from "./connection.ts";
+export { type EndpointTolerance, endpointTolerances } from "./endpoint/tolerances.ts";
 export * from "./errors.ts";
 export type * as Ocpp12 from "./generated/types-1.2.ts";
 export type * as Ocpp15 from "./generated/types-1.5.ts";

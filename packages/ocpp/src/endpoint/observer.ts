@@ -13,12 +13,13 @@ export function guardedObserver(observer: EndpointObserver | undefined): Endpoin
             // There is nobody left to tell.
           }
         };
-  const { message, tolerated, violated, ignored, failed } = observer;
+  const { message, tolerated, violated, ignored, refused, failed } = observer;
   const methods = {
     message: guard(message),
     tolerated: guard(tolerated),
     violated: guard(violated),
     ignored: guard(ignored),
+    refused: guard(refused),
     failed: guard(failed),
   };
   return Object.fromEntries(Object.entries(methods).filter(([, method]) => method !== undefined));

@@ -60,6 +60,6 @@ export function applyTolerance(
     observer?.violated?.({ identity, version, action, direction, payload, violation });
     return { payload, violation, rules };
   }
-  for (const rule of rules) observer?.tolerated?.({ identity, version, action, rule });
+  for (const rule of rules) observer?.tolerated?.({ identity, version, action, rule, evidence: original });
   return { payload, violation, rules };
 }

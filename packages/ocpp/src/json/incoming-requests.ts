@@ -1,6 +1,6 @@
 import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
 import { isFamily2, type OcppVersion } from "../catalogue/version.ts";
-import type { CallContext, Connection } from "../connection.ts";
+import type { CallContext, Connection, IgnoredCause, RefusedCause } from "../connection.ts";
 import type { UntypedHandler } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
@@ -99,7 +99,7 @@ export class IncomingRequests {
   /** Takes one request. `size` is the length of its frame. */
   receive(frame: RequestFrame, size: number): void {
     if (this.#isStopped) {
-      this.#ignore(frame, "request while closing");
+      this.#ignore(frame, "closing", "request while closing");
       return;
     }
     const receivedAt = this.#settings.clock.now();
@@ -116,7 +116,7 @@ export class IncomingRequests {
   /** Takes no further request; those that wait are dropped, for the peer will repeat them. */
   stop(): void {
     this.#isStopped = true;
-    for (const { frame } of this.#waiting ?? []) this.#ignore(frame, "request while closing");
+    for (const { frame } of this.#waiting ?? []) this.#ignore(frame, "closing", "request while closing");
     this.#waiting = undefined;
     this.#waitingSize = 0;
   }
@@ -142,7 +142,7 @@ export class IncomingRequests {
     if (entry === undefined) {
       this.#unknown(frame, receivedAt);
     } else if (entry.from === this.#settings.role || entry.kind !== frame.kind || handler === undefined) {
-      this.#refuse(frame, "NotSupported", `${action} is not supported here`);
+      this.#refuse(frame, "not-supported", "NotSupported", `${action} is not supported here`);
     } else {
       this.#check({ frame, entry, handler, receivedAt, isSigned });
     }
@@ -152,7 +152,12 @@ export class IncomingRequests {
   #unknown(frame: RequestFrame, receivedAt: Date): void {
     const action = isFamily2(this.#version) ? unsignedAction(frame.action) : undefined;
     if (action === undefined || !this.#entries.has(action)) {
-      this.#refuse(frame, "NotImplemented", `OCPP ${this.#version} has no ${frame.action.slice(0, 50)}`);
+      this.#refuse(
+        frame,
+        "unknown-action",
+        "NotImplemented",
+        `OCPP ${this.#version} has no ${frame.action.slice(0, 50)}`,
+      );
       return;
     }
     const { identity, version } = this.#channel.connection;
@@ -176,7 +181,7 @@ export class IncomingRequests {
     const { identity } = this.#channel.connection;
     const { tolerance, observer, signing } = this.#settings;
     if (!job.isSigned && signing.requires(identity, this.#version, frame.action, "request")) {
-      this.#refuse(frame, "SecurityError", `${frame.action} must be signed`);
+      this.#refuse(frame, "unsigned", "SecurityError", `${frame.action} must be signed`);
       return;
     }
     const violation = entry.validateRequest(frame.payload);
@@ -271,12 +276,14 @@ export class IncomingRequests {
     this.#running ??= new Map();
     this.#running.set(frame.messageId, frame.action);
     this.#runningCount++;
+    this.#settings.work.running++;
     if (this.isBusy) this.#channel.loadChanged();
   }
 
   #release(frame: RequestFrame): void {
     this.#running?.delete(frame.messageId);
     this.#runningCount--;
+    this.#settings.work.running--;
   }
 
   #finish(frame: RequestFrame): void {
@@ -302,19 +309,26 @@ export class IncomingRequests {
   /** A message id that is still in work: a retry (2.x Part 4 §4.1.4) is served by the answer to the first try. */
   #repeated(frame: RequestFrame, running: string): void {
     if (running === frame.action) {
-      this.#ignore(frame, "repeated request");
+      this.#ignore(frame, "repeated", "repeated request");
     } else {
-      this.#refuse(frame, "GenericError", `the message id is in use by ${running}`);
+      this.#refuse(frame, "message-id-in-use", "GenericError", `the message id is in use by ${running}`);
     }
   }
 
-  #refuse(frame: RequestFrame, code: ErrorCode, description: string): void {
-    if (frame.kind === "CALL") this.#channel.sendError(frame.messageId, frame.action, code, description);
-    else this.#ignore(frame, `SEND of an action that is not supported here`);
+  #refuse(frame: RequestFrame, cause: RefusedCause, code: ErrorCode, description: string): void {
+    if (frame.kind !== "CALL") {
+      this.#ignore(frame, "not-supported", `SEND of an action that is not supported here`);
+      return;
+    }
+    this.#channel.sendError(frame.messageId, frame.action, code, description);
+    const { identity, version } = this.#channel.connection;
+    const { action, payload: evidence } = frame;
+    this.#settings.observer?.refused?.({ identity, version, action, cause, reason: description, evidence });
   }
 
-  #ignore(frame: RequestFrame, reason: string): void {
+  #ignore(frame: RequestFrame, cause: IgnoredCause, reason: string): void {
     const { identity } = this.#channel.connection;
-    this.#settings.observer?.ignored?.({ identity, reason, messageId: frame.messageId });
+    const { messageId, payload: evidence } = frame;
+    this.#settings.observer?.ignored?.({ identity, cause, reason, messageId, evidence });
   }
 }

@@ -691,6 +691,41 @@ describe("malformed frames", () => {
     expect(events.at(-1)).toEqual(["unreadable frame: not JSON", ""]);
   });
 
+  test.each([
+    ["1.6", "SomethingWrong"],
+    ["1.6", "RpcFrameworkError"],
+    ["2.0.1", "FormationViolation"],
+  ] as const)(
+    "with an error code that %s does not have (%s) tell it as spelled, or GenericError",
+    async (version, code) => {
+      const refused: unknown[] = [];
+      const answered = async (isAllowed: boolean) => {
+        const { peer } = peerOf(version, {
+          tolerance: { allows: () => isAllowed },
+          observer: { ...observer, refused: ({ cause, reason }) => refused.push([cause, reason]) },
+        });
+        const call = peer.callUntyped("ClearCache", {}).catch((error: unknown) => error);
+        peer.receive(frame(4, idOf(wire.last), code, "", {}));
+        return await call;
+      };
+      expect(await answered(true)).toMatchObject({ name: "PeerError", wireCode: code });
+      expect(events).toEqual([["tolerated", "json-error-code"]]);
+      expect(await answered(false)).toMatchObject({ name: "PeerError", wireCode: "GenericError" });
+      expect(refused).toEqual([["not-tolerated", "json-error-code"]]);
+    },
+  );
+
+  test("that are refused before their payload is looked at tell why", () => {
+    const refused: unknown[] = [];
+    const { peer } = peerOf("1.6", { observer: { refused: ({ action, cause }) => refused.push([action, cause]) } });
+    peer.receive(frame(2, "1", "Nonsense", {}));
+    peer.receive(frame(2, "2", "Reset", { type: "Soft" }));
+    expect(refused).toEqual([
+      ["Nonsense", "unknown-action"],
+      ["Reset", "not-supported"],
+    ]);
+  });
+
   test("of the kind CALLRESULTERROR are reported in 2.1", () => {
     const { peer } = peerOf("2.1");
     peer.receive(frame(5, "1", "FormatViolation", "", {}));

@@ -1,10 +1,12 @@
 import { type CatalogueEntry, catalogue } from "../catalogue/catalogue.ts";
 import { isFamily2, type OcppVersion, type Role } from "../catalogue/version.ts";
-import type { CallOptions, Connection, WireMessage } from "../connection.ts";
+import type { CallOptions, Connection, IgnoredCause, WireMessage } from "../connection.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { type Cancel, withinMs } from "../endpoint/timers.ts";
+import { refusedTolerance } from "../endpoint/tolerances.ts";
 import {
   type ErrorCode,
+  isErrorCodeOf,
   NotConnectedError,
   OcppError,
   PeerError,
@@ -329,7 +331,7 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     const frame = parseFrame(version, mended.text);
     if (frame.kind === "malformed") return false;
     const action = "action" in frame ? frame.action : "";
-    this.#settings.observer?.tolerated?.({ identity, version, action, rule: mended.rule });
+    this.#settings.observer?.tolerated?.({ identity, version, action, rule: mended.rule, evidence: text });
     this.#dispatch(text, frame, false);
     return true;
   }
@@ -339,7 +341,7 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     const call = this.#calls.take(messageId);
     if (typeof call === "string") {
       this.#received(text, frame.kind, messageId, "");
-      this.#ignored(call, messageId);
+      this.#ignored("unasked-answer", call, messageId, text);
       return;
     }
     this.#received(text, frame.kind, messageId, call.entry.action);
@@ -381,19 +383,35 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     const call = kind === "CALLERROR" ? this.#calls.take(messageId) : `CALLRESULTERROR ${code}`;
     if (typeof call === "string") {
       this.#received(text, kind, messageId, "", code);
-      this.#ignored(messageId === unreadableMessageId ? `the peer could not read a message: ${code}` : call, messageId);
+      if (messageId === unreadableMessageId) {
+        this.#ignored("not-read-by-peer", `the peer could not read a message: ${code}`, messageId, text);
+      } else this.#ignored("unasked-answer", call, messageId, text);
       return;
     }
     this.#received(text, kind, messageId, call.entry.action, code);
-    call.reject(new PeerError(code, frame.description, frame.details));
+    call.reject(new PeerError(this.#spelled(code, call.entry.action, text), frame.description, frame.details));
     this.#answered();
+  }
+
+  /** The code as the peer told it; GenericError for a code that its version does not have and that may not pass. */
+  #spelled(code: string, action: string, evidence: string): string {
+    const { identity, version } = this;
+    if (isErrorCodeOf(version, code)) return code;
+    const { tolerance, observer } = this.#settings;
+    const rule = "json-error-code";
+    if (refusedTolerance(tolerance, { identity, version }, [rule]) === undefined) {
+      observer?.tolerated?.({ identity, version, action, rule, evidence });
+      return code;
+    }
+    observer?.refused?.({ identity, version, action, cause: "not-tolerated", reason: rule, evidence });
+    return "GenericError";
   }
 
   #malformed(text: string, frame: MalformedFrame): void {
     const { messageId, reason, answer } = frame;
     const code = answer === undefined ? undefined : wireErrorCode(this.version, answer);
     this.#received(text, "malformed", messageId, "", code);
-    this.#ignored(`unreadable frame: ${reason}`, messageId);
+    this.#ignored(frame.isResult ? "unreadable-answer" : "unreadable", `unreadable frame: ${reason}`, messageId, text);
     if (answer !== undefined) {
       this.sendError(messageId === "" ? unreadableMessageId : messageId, "", answer, reason);
       return;
@@ -459,7 +477,7 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     observer.message(errorCode === undefined ? message : { ...message, errorCode });
   }
 
-  #ignored(reason: string, messageId: string): void {
-    this.#settings.observer?.ignored?.({ identity: this.identity, reason, messageId });
+  #ignored(cause: IgnoredCause, reason: string, messageId: string, evidence: string): void {
+    this.#settings.observer?.ignored?.({ identity: this.identity, cause, reason, messageId, evidence });
   }
 }

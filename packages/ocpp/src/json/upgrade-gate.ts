@@ -89,7 +89,7 @@ export class UpgradeGate {
   ): Promise<void> {
     const abort = new AbortController();
     const onGone = () => abort.abort(new Error("the station gave up"));
-    socket.once("close", onGone);
+    socket.once("close", onGone).once("end", onGone);
     this.#waiting++;
     let decision: HandshakeDecision | undefined;
     try {
@@ -98,7 +98,7 @@ export class UpgradeGate {
       this.#options.observer?.failed?.({ identity, action: "", error });
     }
     this.#waiting--;
-    socket.off("close", onGone);
+    socket.off("close", onGone).off("end", onGone);
     if (decision === undefined) refuse(socket, 500, "authentication failed to work");
     else this.#decided(request, socket, identity, decision, proceed);
   }
@@ -127,6 +127,10 @@ export class UpgradeGate {
     proceed: (admission: Admission) => void,
   ): void {
     if (socket.destroyed) return;
+    if (socket.readableEnded) {
+      socket.destroy();
+      return;
+    }
     if (!decision.accept) {
       refuse(socket, decision.status, decision.reason, decision.headers);
       return;
@@ -143,6 +147,12 @@ export class UpgradeGate {
     if (version !== undefined && !allowsIdentity(version, identity)) {
       refuse(socket, 404, "no identity of this version");
       return;
+    }
+    if (version === undefined) {
+      const cause = isWithoutSubprotocol ? "no-subprotocol" : "unknown-subprotocol";
+      const evidence = offered.join(", ");
+      const reason = "no subprotocol that is spoken here was offered";
+      this.#options.observer?.refused?.({ identity, version, action: "", cause, reason, evidence });
     }
     socket.off("error", onSocketError);
     const accepted = { context: decision.context, isWithoutSubprotocol };

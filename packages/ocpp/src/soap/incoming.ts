@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { CatalogueEntry } from "../catalogue/catalogue.ts";
 import type { Role } from "../catalogue/version.ts";
 import type { Connection, EndpointObserver, ToleranceHook } from "../connection.ts";
 import type { HandlerTable } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
 import type { WallClock } from "../endpoint/timers.ts";
+import { refusedTolerance } from "../endpoint/tolerances.ts";
 import { ValidationError } from "../errors.ts";
 import { describeViolation } from "../validation/violation.ts";
 import { type Addressing, ANONYMOUS_ADDRESS, type Envelope, parseEnvelope } from "./envelope.ts";
@@ -89,7 +91,8 @@ export class IncomingSoap {
     const { observer } = this.#settings;
     if (reply.connection === undefined) {
       const reason = error instanceof SoapFault ? `refused: ${error.message}` : "broken off";
-      observer?.ignored?.({ identity: reply.identity, reason, messageId: reply.messageId });
+      const { identity, messageId } = reply;
+      observer?.ignored?.({ identity, cause: "unreadable", reason, messageId });
     }
     if (reply.action !== "" && !(error instanceof SoapFault) && !isThrownAnswer(error)) {
       observer?.failed?.({ identity: reply.identity, action: reply.action, error });
@@ -120,7 +123,11 @@ export class IncomingSoap {
     const operation = findOperation(version, serviceOf(this.#settings.role), envelope.body.name);
     reply.from(connection, operation?.entry.action ?? "", text);
     if (operation === undefined) {
-      throw new SoapFault("Receiver", "NotSupported", `OCPP ${version} has no ${envelope.body.name.slice(0, 60)} here`);
+      const reason = `OCPP ${version} has no ${envelope.body.name.slice(0, 60)} here`;
+      const { identity } = connection;
+      const cause = "unknown-action";
+      this.#settings.observer?.refused?.({ identity, version, action: "", cause, reason, evidence: text });
+      throw new SoapFault("Receiver", "NotSupported", reason);
     }
     noteDeviations(envelope, operation, deviations);
     await this.#withinLimit(connection.identity, () =>
@@ -183,6 +190,7 @@ export class IncomingSoap {
     if (handler === undefined) throw new SoapFault("Receiver", "NotSupported", `${action} is not supported here`);
     const receivedAt = clock.now();
     const payload = operation.request.decode(envelope.body, deviations);
+    this.#requireTolerance(entry, connection.identity, deviations, payload);
     const tolerances = this.#accept(operation, connection.identity, payload, deviations);
     const context = { connection, action, messageId: reply.messageId, receivedAt, tolerances: tolerances.rules };
     const answer = await handler(tolerances.payload, context);
@@ -193,6 +201,20 @@ export class IncomingSoap {
     await reply.result(operation.response.encode(operation.responseElement, envelope.body.namespace, answer));
   }
 
+  /** @throws SoapFault when a deviation may not pass */
+  #requireTolerance(
+    { version, action }: CatalogueEntry,
+    identity: string,
+    deviations: ReadonlySet<string>,
+    evidence: unknown,
+  ): void {
+    const { tolerance, observer } = this.#settings;
+    const rule = refusedTolerance(tolerance, { identity, version }, deviations);
+    if (rule === undefined) return;
+    observer?.refused?.({ identity, version, action, cause: "not-tolerated", reason: rule, evidence });
+    throw new SoapFault("Sender", "ProtocolError", `${action}: ${rule} is not tolerated of this station`);
+  }
+
   #accept(
     { entry }: Operation,
     identity: string,
@@ -201,7 +223,7 @@ export class IncomingSoap {
   ): { payload: unknown; rules: readonly string[] } {
     const { tolerance, observer } = this.#settings;
     const { version, action } = entry;
-    for (const rule of deviations) observer?.tolerated?.({ identity, version, action, rule });
+    for (const rule of deviations) observer?.tolerated?.({ identity, version, action, rule, evidence: payload });
     const violation = entry.validateRequest(payload);
     if (violation === undefined) return { payload, rules: [...deviations] };
     const checked = applyTolerance(identity, entry, "request", payload, violation, tolerance, observer);

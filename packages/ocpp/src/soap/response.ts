@@ -1,5 +1,6 @@
 import type { EndpointObserver, ToleranceHook, WireMessage } from "../connection.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
+import { refusedTolerance } from "../endpoint/tolerances.ts";
 import { OcppError, PeerError, ValidationError } from "../errors.ts";
 import { sameNamespace } from "./decode.ts";
 import { type Envelope, parseEnvelope } from "./envelope.ts";
@@ -73,7 +74,13 @@ export function readResponse(operation: Operation, result: ExchangeResult, await
   if (relatesTo !== undefined && relatesTo !== awaited.messageId) deviations.add("soap-relates-to");
   const payload = operation.response.decode(envelope.body, deviations);
   const { identity, observer, tolerance } = awaited;
-  for (const rule of deviations) observer?.tolerated?.({ identity, version: entry.version, action, rule });
+  const { version } = entry;
+  const refused = refusedTolerance(tolerance, { identity, version }, deviations);
+  if (refused !== undefined) {
+    observer?.refused?.({ identity, version, action, cause: "not-tolerated", reason: refused, evidence: text });
+    throw unreadable(action, `shows ${refused}, which is not tolerated of this station`);
+  }
+  for (const rule of deviations) observer?.tolerated?.({ identity, version, action, rule, evidence: text });
   const violation = entry.validateResponse(payload);
   if (violation === undefined) return payload;
   const checked = applyTolerance(identity, entry, "response", payload, violation, tolerance, observer);

@@ -157,6 +157,32 @@ describe("headers that stations leave out or spell differently", () => {
   });
 
   it.each([
+    ["soap-no-addressing", heartbeat("1.6", identityHeader)],
+    ["soap-action", heartbeat("1.6", identityHeader + addressing("Authorize"))],
+    [
+      "soap-no-message-id",
+      heartbeat("1.6", identityHeader + addressing("Heartbeat").replace(/<wsa5:MessageID.*?ID>/, "")),
+    ],
+    [
+      "soap-no-from",
+      heartbeat("1.6", identityHeader + addressing("Heartbeat").replace(/<wsa5:From>.*?<.wsa5:From>/, "")),
+    ],
+    ["soap-reply-to", heartbeat("1.6", identityHeader + addressing("Heartbeat").replace("addressing/anonymous", "x"))],
+    ["soap-identity-in-path", heartbeat("1.6", addressing("Heartbeat"))],
+  ])("are refused where %s is not allowed, and by no other rule", async (name, request) => {
+    const refused: unknown[] = [];
+    let forbidden = name;
+    const { url } = await openCsms({
+      tolerance: { allows: ({ rule }) => rule !== forbidden },
+      observer: { refused: ({ identity, cause, reason }) => refused.push([identity, cause, reason]) },
+    });
+    expect(faultOf(await post(`${url}/CP1`, request))).toEqual([400, "s:Sender", "o:ProtocolError"]);
+    expect(refused).toEqual([["CP1", "not-tolerated", name]]);
+    forbidden = "another-rule";
+    expect((await post(`${url}/CP1`, request)).status).toBe(200);
+  });
+
+  it.each([
     ["another case", "<cs:ChargeBoxIdentity>CP1</cs:ChargeBoxIdentity>"],
     ["no namespace", "<chargeBoxIdentity>CP1</chargeBoxIdentity>"],
     ["blank space around", "<cs:chargeboxidentity>\n  CP1\n</cs:chargeboxidentity>"],
