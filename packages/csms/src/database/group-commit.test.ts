@@ -71,6 +71,11 @@ class RecordingSink implements EventSink {
       },
       rolledBack: () => void this.outcomes.push("rolledBack"),
       unknown: () => void this.outcomes.push("unknown"),
+      storedBy: (transactionId) => ({
+        text: `select count(*) = cardinality($1::bigint[]) as stored from told
+               where id = any($1::bigint[]) and xmin = $2::text::xid8::xid`,
+        values: [rows.map(({ id }) => id), transactionId],
+      }),
     };
   }
 }

@@ -2,9 +2,9 @@ import { setTimeout as delay, setImmediate as endOfTurn } from "node:timers/prom
 import type pg from "pg";
 import type { Logger } from "pino";
 import type { DomainEvent } from "../events/domain-event.ts";
-import type { EventSink } from "../events/event-sink.ts";
+import type { EventSink, ReservedEvents } from "../events/event-sink.ts";
 import { IN_GROUP } from "./group-scope.ts";
-import { type Outcome, storeGroup, transactionFate } from "./group-transaction.ts";
+import { type Fate, type Outcome, storeGroup, transactionFate } from "./group-transaction.ts";
 import { type CompiledRow, StatementCompiler } from "./write-plan.ts";
 import { DatabaseUnavailableError, type GroupCommit, type WriteStatement, type WriteUnit } from "./write-unit.ts";
 
@@ -319,33 +319,33 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   }
 
   /**
-   * Asks the server what became of a transaction whose COMMIT was not confirmed. Where it cannot tell, the group
-   * is stored again: statements are idempotent, so that changes nothing if it was stored.
+   * Asks the server what became of a transaction whose COMMIT was not confirmed. One without events is stored again:
+   * statements are idempotent, so that changes nothing if it was stored.
    */
   async #wasCommitted(outcome: Outcome & { readonly kind: "undecided" }, units: readonly Waiting[]): Promise<boolean> {
     const { transactionId, reserved } = outcome;
     const latest = Math.max(...units.map(({ deadline }) => deadline));
     for (
       let pauseMs = SHORTEST_PAUSE_MS;
-      transactionId !== undefined;
+      transactionId !== undefined && reserved !== undefined;
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
     ) {
-      const fate = await this.#askFate(transactionId);
+      const fate = await this.#askFate(transactionId, reserved);
       if (fate === "committed") return true;
       if (fate === "aborted") {
-        reserved?.rolledBack();
+        reserved.rolledBack();
         return false;
       }
-      if (fate === undefined || performance.now() > latest) break;
+      if (performance.now() > latest) break;
       await delay(pauseMs);
     }
     reserved?.unknown();
     return false;
   }
 
-  async #askFate(transactionId: string): Promise<"committed" | "aborted" | "in progress" | undefined> {
+  async #askFate(transactionId: string, reserved: ReservedEvents): Promise<Fate> {
     try {
-      return await transactionFate(await this.#connected(), transactionId);
+      return await transactionFate(await this.#connected(), transactionId, reserved);
     } catch {
       this.#breakOff();
       return "in progress";

@@ -111,18 +111,31 @@ export async function storeGroup(client: pg.Client, group: GroupContents, sink: 
   return await commit(client, transactionIdOf(results[0]), sink.reserve(group.events, rows));
 }
 
-/** What the server knows of a transaction: undefined when it does not know, as after a failover. */
-export async function transactionFate(
-  client: pg.Client,
-  transactionId: string,
-): Promise<"committed" | "aborted" | "in progress" | undefined> {
+/** What became of a transaction whose COMMIT was not confirmed. */
+export type Fate = "committed" | "aborted" | "in progress";
+
+/**
+ * Asks the server what became of a transaction. It may have crashed meanwhile, have lost the transaction, and have given
+ * its number to another one that was committed: so that a transaction was committed is believed only of one whose
+ * events are in the table.
+ */
+export async function transactionFate(client: pg.Client, transactionId: string, events: ReservedEvents): Promise<Fate> {
+  const fate = await statusOf(client, transactionId);
+  if (fate === "in progress" || fate === "aborted") return fate;
+  const { text, values } = events.storedBy(transactionId);
+  const { rows } = await client.query<{ stored: boolean }>(text, values);
+  return rows[0]?.stored === true ? "committed" : "aborted";
+}
+
+/** Undefined when the server does not know, as after a crash or a failover. */
+async function statusOf(client: pg.Client, transactionId: string): Promise<Fate | undefined> {
   try {
-    const { rows } = await client.query<{ fate: "committed" | "aborted" | "in progress" | null }>(
-      "select pg_xact_status($1::text::xid8) as fate",
-      [transactionId],
-    );
+    const { rows } = await client.query<{ fate: Fate | null }>("select pg_xact_status($1::text::xid8) as fate", [
+      transactionId,
+    ]);
     return rows[0]?.fate ?? undefined;
   } catch (error) {
+    // A number that was not given yet.
     if (sqlState(error) === "22023") return undefined;
     throw error;
   }

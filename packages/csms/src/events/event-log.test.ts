@@ -153,6 +153,32 @@ describe("a commit whose confirmation was lost", () => {
     await heard;
     expect(stations(told)).toEqual(["behind"]);
   });
+
+  it("is not told when a server that crashed gives its ids again", async () => {
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    class SlowStore extends EventStore {
+      override async storedOf(ids: readonly number[]): Promise<ReadonlySet<number>> {
+        await answered;
+        return super.storedOf(ids);
+      }
+    }
+    events = new EventLog({ store: new SlowStore(database.kysely), log });
+    await events.load();
+    const told: StoredEvent[] = [];
+    events.subscribe((stored) => told.push(stored));
+    const lost = await begin(client, [booted("lost")]);
+    await client.query("rollback");
+    lost.unknown();
+    await client.query("select setval(pg_get_serial_sequence('event', 'id'), $1, false)", [events.newestId + 1]);
+    await commit(booted("repeated"));
+    expect(stations(told)).toEqual(["repeated"]);
+    answer();
+    await commit(booted("behind"));
+    expect(stations(told)).toEqual(["repeated", "behind"]);
+  });
 });
 
 describe("following", () => {

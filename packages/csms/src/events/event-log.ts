@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { DomainEvent, EventBus, StoredEvent } from "./domain-event.ts";
 import type { EventInsert, EventInsertRow, EventSink, ReservedEvents } from "./event-sink.ts";
-import { type EventBatch, type EventFilter, type EventStore, insertEvents } from "./event-store.ts";
+import { type EventBatch, type EventFilter, type EventStore, eventsStoredBy, insertEvents } from "./event-store.ts";
 
 /** Settings of an {@link EventLog}. */
 export interface EventLogOptions {
@@ -79,6 +79,7 @@ export class EventLog implements EventSink, EventBus {
       events: events.map((event, index) => ({ id: Number(rows[index]?.id), event })),
       state: "open",
     };
+    this.#forgetLost(group);
     this.#groups.push(group);
     const settle = (state: Group["state"]) => {
       if (group.state !== "open") throw new Error(`this group of events is ${group.state} already`);
@@ -92,7 +93,16 @@ export class EventLog implements EventSink, EventBus {
         settle("unknown");
         void this.#inquire(group);
       },
+      storedBy: (transactionId) => eventsStoredBy(idsOf(group), transactionId),
     };
+  }
+
+  /** Ids only grow, but for those that a crash of the server lost: what had one of them is not stored. */
+  #forgetLost(fresh: Group): void {
+    const firstId = fresh.events[0]?.id ?? Number.POSITIVE_INFINITY;
+    for (const group of this.#groups) {
+      if (group.state === "unknown" && idsOf(group).some((id) => id >= firstId)) group.state = "rolled back";
+    }
   }
 
   /**
@@ -166,10 +176,11 @@ export class EventLog implements EventSink, EventBus {
   }
 
   async #inquire(group: Group): Promise<void> {
-    const ids = group.events.map((stored) => stored.id);
-    while (!this.#closed) {
+    const ids = idsOf(group);
+    while (!this.#closed && group.state === "unknown") {
       try {
         const stored = await this.#store.storedOf(ids);
+        if (group.state !== "unknown") return;
         group.state = ids.every((id) => stored.has(id)) ? "committed" : "rolled back";
         this.#log.warn(
           { firstEventId: ids[0], events: ids.length, outcome: group.state },
@@ -183,6 +194,10 @@ export class EventLog implements EventSink, EventBus {
       }
     }
   }
+}
+
+function idsOf(group: Group): number[] {
+  return group.events.map(({ id }) => id);
 }
 
 function matches(event: DomainEvent, { types, stationId }: EventFilter): boolean {

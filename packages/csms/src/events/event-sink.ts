@@ -13,6 +13,12 @@ export interface EventInsertRow {
   readonly id: string | number;
 }
 
+/** A question with one row for an answer. */
+export interface StoredQuestion {
+  readonly text: string;
+  readonly values: unknown[];
+}
+
 /** Events that have their ids, while the transaction that stores them is not yet decided. Exactly one method is called, once. */
 export interface ReservedEvents {
   /** COMMIT was confirmed: subscribers are told, in the order of ids. */
@@ -21,6 +27,11 @@ export interface ReservedEvents {
   rolledBack(): void;
   /** The connection was lost between COMMIT and its confirmation: the table will be asked what happened. */
   unknown(): void;
+  /**
+   * Asks, as `stored`, whether the table holds these events from the transaction of this number. A number alone proves
+   * nothing: what a crash lost may have had one that the server then gives to another transaction.
+   */
+  storedBy(transactionId: string): StoredQuestion;
 }
 
 /**

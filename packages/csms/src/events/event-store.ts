@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import { IN_GROUP } from "../database/group-scope.ts";
 import type { DomainEvent, StoredEvent } from "./domain-event.ts";
-import type { EventInsert } from "./event-sink.ts";
+import type { EventInsert, StoredQuestion } from "./event-sink.ts";
 
 /** Which events a reader wants; what is absent does not restrict. */
 export interface EventFilter {
@@ -59,6 +59,15 @@ export function insertEvents(events: readonly DomainEvent[]): EventInsert {
       events.map((event) => toTimestamp(event.timestamp)),
       events.map((event) => toJsonb(event.data)),
     ],
+  };
+}
+
+/** The question whether events with these ids are stored, and by this transaction. */
+export function eventsStoredBy(ids: readonly number[], transactionId: string): StoredQuestion {
+  return {
+    text: `select count(*) = cardinality($1::bigint[]) as stored from event
+           where id = any($1::bigint[]) and xmin = $2::text::xid8::xid`,
+    values: [[...ids], transactionId],
   };
 }
 
