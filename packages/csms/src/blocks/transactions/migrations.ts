@@ -106,4 +106,13 @@ export const migrations: Record<string, Migration> = {
     },
   },
   "0031-transaction-event-partitions": { up: partitionEvents },
+  "0032-transaction-progress": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        alter table charging_transaction
+          alter column progress type text using (progress || energy)::text,
+          drop column energy`.execute(db);
+      await sql`comment on column charging_transaction.progress is 'JSON'`.execute(db);
+    },
+  },
 };

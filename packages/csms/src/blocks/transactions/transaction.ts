@@ -84,6 +84,8 @@ export type LatestFacts = { [Fact in LatestFact]?: Told<NonNullable<EventFacts[F
 export interface TransactionProgress {
   readonly lastAtMs: number;
   readonly latest: LatestFacts;
+  readonly imported: EnergyTotal;
+  readonly exported?: EnergyTotal;
   /** What the energy rests on. */
   readonly tally: StoredTally;
   /** Last values of measurands that are shown with running transactions. */
@@ -128,6 +130,8 @@ export class Transaction {
   readonly #shown: { [Measurand: string]: readonly [atMs: number, value: number] };
   #meteredFromMs: number | undefined;
   #meteredToMs: number | undefined;
+  /** What bounds the energy; made anew after the state has changed. */
+  #bounds: EnergyBounds | undefined;
   /** All energy samples, once the tally does not suffice. */
   #allSamples: EnergySample[] | undefined;
   #countedSamples = 0;
@@ -138,8 +142,6 @@ export class Transaction {
       readonly state: TransactionState;
       readonly progress: TransactionProgress;
       readonly seqNos: Iterable<number>;
-      readonly imported: EnergyTotal;
-      readonly exported: EnergyTotal | undefined;
     },
   ) {
     this.identity = identity;
@@ -157,8 +159,8 @@ export class Transaction {
     this.#shown = { ...progress?.shown };
     this.#meteredFromMs = progress?.meteredFromMs;
     this.#meteredToMs = progress?.meteredToMs;
-    this.imported = stored?.imported ?? { method: "none", confidence: "none", notes: [] };
-    this.exported = stored?.exported;
+    this.imported = progress?.imported ?? { method: "none", confidence: "none", notes: [] };
+    this.exported = progress?.exported;
   }
 
   get status(): TransactionStatus {
@@ -197,6 +199,7 @@ export class Transaction {
 
   /** Its EVSE serves another one since a moment by the station's clock; what was told of it before still counts. */
   supersede(atMs: number): void {
+    this.#bounds = undefined;
     this.state.supersededAtMs = Math.max(atMs, this.#lastAtMs, this.#meteredToMs ?? atMs);
   }
 
@@ -209,6 +212,8 @@ export class Transaction {
     return {
       lastAtMs: this.#lastAtMs,
       latest: this.#latest,
+      imported: this.imported,
+      ...(this.exported === undefined ? {} : { exported: this.exported }),
       tally: this.#tally.toJSON(),
       shown: this.#shown,
       ...(this.#meteredFromMs === undefined ? {} : { meteredFromMs: this.#meteredFromMs }),
@@ -241,6 +246,7 @@ export class Transaction {
       this.evseId !== evseId ||
       this.connectorId !== connectorId;
     if (!isMore) return false;
+    this.#bounds = undefined;
     state.firstAtMs = Math.min(state.firstAtMs, atMs);
     state.heardAtMs = Math.min(state.heardAtMs, heardAtMs);
     state.offline ||= event.offline;
@@ -286,10 +292,12 @@ export class Transaction {
   }
 
   #count(): boolean {
-    const imported = this.#tally.total(this.#bounds(), "import");
+    this.#bounds ??= this.#energyBounds();
+    const bounds = this.#bounds;
+    const imported = this.#tally.total(bounds, "import");
     if (imported === undefined) return false;
     if (this.#tally.has("export")) {
-      const exported = this.#tally.total(this.#bounds(), "export");
+      const exported = this.#tally.total(bounds, "export");
       if (exported === undefined) return false;
       this.exported = exported;
     }
@@ -303,12 +311,12 @@ export class Transaction {
     const due = this.status !== "Open" || samples.length >= this.#countedSamples * (1 + RECOUNT_SHARE);
     if (!due) return;
     this.#countedSamples = samples.length;
-    const facts = { ...this.#bounds(), samples };
+    const facts = { ...this.#energyBounds(), samples };
     this.imported = energyOf(facts, "import");
     if (samples.some((sample) => sample.flow === "export")) this.exported = energyOf(facts, "export");
   }
 
-  #bounds(): EnergyBounds {
+  #energyBounds(): EnergyBounds {
     const { state } = this;
     const startedAtMs = state.started?.value.atMs;
     const endedAtMs = state.ended?.value.atMs ?? state.supersededAtMs;
