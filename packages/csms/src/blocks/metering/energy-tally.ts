@@ -4,6 +4,7 @@ import {
   type EnergyNote,
   type EnergySample,
   type EnergyTotal,
+  edgeOf,
   energyOf,
 } from "./energy.ts";
 import { isPlausibleStep, type RegisterReading } from "./register-series.ts";
@@ -24,6 +25,17 @@ interface Series {
   sumBeforeLast: number;
 }
 
+/** A total that rests on one register which counts on. */
+interface RisingTotal {
+  readonly bounds: EnergyBounds;
+  /** A further series may tell more than this one. */
+  readonly seriesCount: number;
+  readonly series: Series;
+  /** The register's value at the total. */
+  milliWh: number;
+  total: EnergyTotal;
+}
+
 type Point = readonly [atMs: number, milliWh: number, context: string];
 
 /** An {@link EnergyTally} as JSON. */
@@ -42,6 +54,7 @@ const CERTAIN: ReadonlySet<EnergyNote> = new Set(["begin-missing", "end-missing"
  */
 export class EnergyTally {
   readonly #series: Map<string, Series>;
+  readonly #rising: { [Flow in EnergyFlow]?: RisingTotal } = {};
   #incomplete: boolean;
 
   constructor(stored?: StoredTally) {
@@ -54,12 +67,13 @@ export class EnergyTally {
     for (const sample of samples) this.#addOne(sample);
   }
 
-  /** The total of {@link energyOf}, or undefined when only all values can tell. */
+  /**
+   * The total of {@link energyOf}, or undefined when only all values can tell. Asking again with the same `bounds`
+   * object, which must not have changed, costs little.
+   */
   total(bounds: EnergyBounds, flow: EnergyFlow): EnergyTotal | undefined {
     if (this.#incomplete) return undefined;
-    const samples = [...this.#series.values()].flatMap((series) => (series.flow === flow ? samplesOf(series) : []));
-    const total = energyOf({ ...bounds, samples }, flow);
-    return total.notes.every((note) => CERTAIN.has(note) || note.startsWith("location-")) ? total : undefined;
+    return this.#risen(bounds, flow) ?? this.#totalOfSeries(bounds, flow);
   }
 
   /** Whether any value of this direction was seen. */
@@ -70,6 +84,36 @@ export class EnergyTally {
 
   toJSON(): StoredTally {
     return { series: [...this.#series.values()], incomplete: this.#incomplete };
+  }
+
+  #totalOfSeries(bounds: EnergyBounds, flow: EnergyFlow): EnergyTotal | undefined {
+    const found = [...this.#series.values()].filter((series) => series.flow === flow);
+    const total = energyOf({ ...bounds, samples: found.flatMap(samplesOf) }, flow);
+    if (!total.notes.every((note) => CERTAIN.has(note) || note.startsWith("location-"))) return undefined;
+    const [only] = found;
+    const rises =
+      found.length === 1 &&
+      only?.second !== undefined &&
+      total.method === "register" &&
+      bounds.endedAtMs === undefined &&
+      bounds.meterStopMilliWh === undefined;
+    if (rises) {
+      const seriesCount = this.#series.size;
+      this.#rising[flow] = { bounds, seriesCount, series: only, milliWh: only.last[1], total };
+    } else delete this.#rising[flow];
+    return total;
+  }
+
+  /** The total after the only register has counted on: it has risen by as much. */
+  #risen(bounds: EnergyBounds, flow: EnergyFlow): EnergyTotal | undefined {
+    const before = this.#rising[flow];
+    if (before === undefined || before.bounds !== bounds || before.seriesCount !== this.#series.size) return undefined;
+    const [, milliWh, context] = before.series.last;
+    if (edgeOf(context) !== "during") return undefined;
+    const total = { ...before.total, milliWh: (before.total.milliWh ?? 0) + milliWh - before.milliWh };
+    before.milliWh = milliWh;
+    before.total = total;
+    return total;
   }
 
   #addOne(sample: EnergySample): void {

@@ -324,6 +324,32 @@ describe("EnergyTally", () => {
     expect(told).toBeGreaterThan(500);
   });
 
+  it("tells the same when it is asked after every value", () => {
+    let told = 0;
+    const flow = "import";
+    fc.assert(
+      fc.property(
+        anyFacts,
+        fc.oneof(
+          fc.array(anySample, { maxLength: 12 }),
+          saneCharge.map(({ samples }) => samples),
+        ),
+        (facts, samples) => {
+          const tally = new EnergyTally();
+          samples.forEach((sample, index) => {
+            tally.add([sample]);
+            const total = tally.total(facts, flow);
+            if (total === undefined) return;
+            told += 1;
+            expect(total).toEqual(energyOf({ ...facts, samples: samples.slice(0, index + 1) }, flow));
+          });
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+    expect(told).toBeGreaterThan(2_000);
+  });
+
   it("follows a sane meter without needing all values", () => {
     fc.assert(
       fc.property(saneCharge, ({ samples, milliWh }) => {

@@ -123,7 +123,8 @@ export function energyOf(facts: EnergyFacts, flow: EnergyFlow): EnergyTotal {
   );
 }
 
-function edgeOf(context: string): Edge {
+/** Where a value stands in its transaction, by its context. */
+export function edgeOf(context: string): Edge {
   if (context === "Transaction.Begin") return "begin";
   return context === "Transaction.End" ? "end" : "during";
 }

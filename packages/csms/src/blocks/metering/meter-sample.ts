@@ -129,14 +129,21 @@ export function samplesToJson(samples: readonly MeterSample[]): string {
   return JSON.stringify(samples.map(withoutDefaults));
 }
 
-// A replacer of JSON.stringify would cost several times as much.
+// A replacer of JSON.stringify would cost several times as much, and so would deleting from a copy.
 function withoutDefaults(sample: MeterSample): Partial<MeterSample> {
   const { context, location } = sample;
   if (context !== DEFAULT_CONTEXT && location !== DEFAULT_LOCATION) return sample;
-  const stored: { -readonly [Key in keyof MeterSample]?: MeterSample[Key] } = { ...sample };
-  if (context === DEFAULT_CONTEXT) delete stored.context;
-  if (location === DEFAULT_LOCATION) delete stored.location;
-  return stored;
+  const { measurand, unit, phase, value, raw, signedMeterValue } = sample;
+  return {
+    measurand,
+    unit,
+    context: context === DEFAULT_CONTEXT ? undefined : context,
+    location: location === DEFAULT_LOCATION ? undefined : location,
+    value,
+    raw,
+    phase,
+    signedMeterValue,
+  } as Partial<MeterSample>;
 }
 
 /** The reverse of {@link samplesToJson}, from parsed JSON. */
