@@ -5,7 +5,7 @@ export type { Cancel, Timers, WallClock } from "../endpoint/timers.ts";
 export type { BackOffOptions } from "./back-off.ts";
 export type { CompressionOptions } from "./compression.ts";
 export type { Handshake, HandshakeDecision } from "./handshake.ts";
-export { JsonCsms, type JsonCsmsOptions } from "./json-csms.ts";
+export { JsonCsms, type JsonCsmsLoad, type JsonCsmsOptions } from "./json-csms.ts";
 export { ConnectError, JsonStation, type JsonStationOptions, type StationConnection } from "./json-station.ts";
 export type { PeerOptions } from "./peer-settings.ts";
 export type {

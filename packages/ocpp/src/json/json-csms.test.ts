@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
-import { type AddressInfo, connect as connectSocket } from "node:net";
+import { type AddressInfo, connect as connectSocket, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { OcppVersion } from "../catalogue/version.ts";
@@ -105,7 +105,7 @@ async function rawUpgrade(port: number, target: string, headers: readonly string
   ];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   let text = "";
-  for await (const chunk of socket) {
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
     text += String(chunk);
     if (text.includes("\r\n\r\n")) break;
   }
@@ -348,6 +348,33 @@ describe("the newest connection of an identity", () => {
     expect(await current.ask(2, "1", "Heartbeat", {})).toEqual([3, "1", { currentTime }]);
   });
 
+  test("is the one that asked last, though another handshake was decided later", async () => {
+    const decisions: ((decision: HandshakeDecision) => void)[] = [];
+    const authenticate = () => new Promise<HandshakeDecision>((resolve) => decisions.push(resolve));
+    const { csms, url } = await csmsOf({ authenticate });
+    const slow = open(`${url}/CS1`);
+    const refused = once(slow, "unexpected-response") as Promise<unknown[]>;
+    slow.on("error", () => {});
+    await expect.poll(() => decisions.length).toBe(1);
+    const connecting = connect(`${url}/CS1`);
+    await expect.poll(() => decisions.length).toBe(2);
+    decisions[1]?.({ accept: true });
+    const current = await connecting;
+    decisions[0]?.({ accept: true });
+    const [request, response] = (await refused) as [{ destroy(): void }, IncomingMessage];
+    expect(response.statusCode).toBe(409);
+    request.destroy();
+    expect(await current.ask(2, "1", "Heartbeat", {})).toEqual([3, "1", { currentTime }]);
+    expect(csms.load).toEqual({ sockets: 1, handshakes: 0, requests: 0 });
+    // Once it is gone, nothing remembers that it was newer.
+    current.socket.terminate();
+    await expect.poll(() => csms.load.sockets).toBe(0);
+    const next = connect(`${url}/CS1`);
+    await expect.poll(() => decisions.length).toBe(3);
+    decisions[2]?.({ accept: true });
+    expect(await (await next).ask(2, "2", "Heartbeat", {})).toEqual([3, "2", { currentTime }]);
+  });
+
   test("is not taken away when the old socket ends later", async () => {
     const { csms, url } = await csmsOf();
     const old = await connect(`${url}/CS1`);
@@ -481,6 +508,31 @@ describe("a connection", () => {
     while (seen.size < asked) seen.add(((await station.next()) as unknown[])[1]);
     expect(handled).toBe(asked);
   });
+
+  test("of a peer that never reads is ended when calls for it pile up", async () => {
+    const endings: Ending[] = [];
+    const { csms, url } = await csmsOf({
+      maxUnsentBytes: 100_000,
+      pingIntervalMs: 0,
+      onDisconnect: (_connection, ending) => endings.push(ending),
+    });
+    const station = await connect(`${url}/CS1`);
+    station.socket.pause();
+    const other = await connect(`${url}/CS2`);
+    const connection = csms.connections.get("CS1");
+    const data = "x".repeat(60_000);
+    let outcome: unknown;
+    for (let calls = 0; connection?.isOpen === true && calls < 1_000; calls++) {
+      outcome = await connection
+        .callUntyped("DataTransfer", { vendorId: "v", data }, { timeoutMs: 5 })
+        .catch((error: unknown) => error);
+    }
+    expect(outcome).toMatchObject({ name: "NotConnectedError" });
+    expect(endings).toEqual([{ code: 1006, reason: "does not read" }]);
+    expect([...csms.connections.keys()]).toEqual(["CS2"]);
+    expect(await other.ask(2, "1", "Heartbeat", {})).toEqual([3, "1", { currentTime }]);
+    await expect.poll(() => csms.load).toEqual({ sockets: 1, handshakes: 0, requests: 0 });
+  });
 });
 
 describe("liveness", () => {
@@ -517,6 +569,38 @@ describe("liveness", () => {
       expect(await lively.ask(2, `${round}`, "Heartbeat", {})).toEqual([3, `${round}`, { currentTime }]);
     }
     expect(csms.connections.size).toBe(2);
+  });
+
+  test("every byte of a long message is one, and a message that stops half way is none", async () => {
+    const timers = new ManualTimers();
+    const { csms } = await csmsOf({ timers, pingIntervalMs: 10_000, pongTimeoutMs: 2_000, random: () => 1 });
+    const server = createServer();
+    csms.attach(server);
+    let accepted: Socket | undefined;
+    server.on("connection", (socket: Socket) => {
+      accepted = socket;
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    cleanups.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const { socket } = await rawUpgrade(port, "/ocpp/CS1", ["Sec-WebSocket-Protocol: ocpp1.6"]);
+    const text = Buffer.from('[2,"1","Heartbeat",{}]');
+    const heard = async (bytes: Buffer) => {
+      const before = accepted?.bytesRead ?? 0;
+      socket.write(bytes);
+      await expect.poll(() => accepted?.bytesRead, { interval: 1 }).toBe(before + bytes.length);
+    };
+    await heard(Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]));
+    for (const byte of text) {
+      for (let second = 0; second < 9; second++) timers.advance(1_000);
+      expect(csms.connections.size).toBe(1);
+      await heard(Buffer.from([byte]));
+    }
+    for (let second = 0; second < 9; second++) timers.advance(1_000);
+    expect(csms.connections.size).toBe(1);
+    await heard(Buffer.from([0x81, 0x80 | text.length, 0, 0]));
+    for (let second = 0; second < 14; second++) timers.advance(1_000);
+    expect(csms.connections.size).toBe(0);
   });
 
   test("a station that a ping would break is not pinged when the hook says so", async () => {

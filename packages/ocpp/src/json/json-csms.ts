@@ -43,6 +43,16 @@ export interface JsonCsmsOptions extends PeerOptions {
   random?(): number;
 }
 
+/** What is open and under way at an endpoint at one moment. */
+export interface JsonCsmsLoad {
+  /** WebSockets, also those that are being closed. */
+  readonly sockets: number;
+  /** Stations that are being authenticated. */
+  readonly handshakes: number;
+  /** Requests of stations that handlers have not answered yet, also those whose connection is gone. */
+  readonly requests: number;
+}
+
 const CLOSE_HANDSHAKE_MS = 5_000;
 
 /**
@@ -64,6 +74,9 @@ export class JsonCsms {
   readonly #liveness: Liveness;
   readonly #random: () => number;
   readonly #connections = new Map<string, RpcPeer<"CSMS">>();
+  /** When the handshake of every connection began, as its place among all handshakes. */
+  readonly #arrivals = new Map<string, number>();
+  #handshakes = 0;
   readonly #sockets = new Set<OcppSocket>();
   readonly #servers = new Set<Server | TlsServer>();
   readonly #attached = new Map<Server | TlsServer, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>();
@@ -100,6 +113,15 @@ export class JsonCsms {
   /** The newest connection of every identity. */
   get connections(): ReadonlyMap<string, AnyConnection<"CSMS">> {
     return this.#connections as ReadonlyMap<string, unknown> as ReadonlyMap<string, AnyConnection<"CSMS">>;
+  }
+
+  /** What is open and under way now. */
+  get load(): JsonCsmsLoad {
+    return {
+      sockets: this.#sockets.size,
+      handshakes: this.#gate.waiting,
+      requests: this.#settings.work.running,
+    };
   }
 
   /**
@@ -154,7 +176,8 @@ export class JsonCsms {
       refuse(socket, 503, "too many connections");
       return;
     }
-    this.#gate.admit(request, socket, (admission) => this.#admitted(request, socket, head, admission));
+    const arrival = ++this.#handshakes;
+    this.#gate.admit(request, socket, (admission) => this.#admitted(request, socket, head, admission, arrival));
   }
 
   /**
@@ -179,8 +202,13 @@ export class JsonCsms {
     this.#attached.clear();
   }
 
-  #admitted(request: IncomingMessage, socket: Duplex, head: Buffer, admission: Admission): void {
+  #admitted(request: IncomingMessage, socket: Duplex, head: Buffer, admission: Admission, arrival: number): void {
     const { identity, version, accepted } = admission;
+    // The station has given this one up already: it asked again, and that handshake was decided sooner.
+    if ((this.#arrivals.get(identity) ?? 0) > arrival) {
+      refuse(socket, 409, "a newer connection of this station is there");
+      return;
+    }
     const limit = this.#options.maxConnections ?? Number.POSITIVE_INFINITY;
     if (this.#connections.size >= limit && !this.#connections.has(identity)) {
       refuse(socket, 503, "too many connections");
@@ -193,6 +221,7 @@ export class JsonCsms {
         rejectProtocol(webSocket);
         return;
       }
+      this.#arrivals.set(identity, arrival);
       const remoteAddress = request.socket.remoteAddress ?? "";
       this.#connected(webSocket, socket, { identity, version, remoteAddress }, accepted, admission.pingIntervalMs);
     });
@@ -221,7 +250,10 @@ export class JsonCsms {
 
   #ended(socket: OcppSocket, peer: RpcPeer<"CSMS">, ending: Ending): void {
     this.#liveness.delete(socket);
-    if (this.#connections.get(peer.identity) === peer) this.#connections.delete(peer.identity);
+    if (this.#connections.get(peer.identity) === peer) {
+      this.#connections.delete(peer.identity);
+      this.#arrivals.delete(peer.identity);
+    }
     this.#tell(peer.identity, () => this.#options.onDisconnect?.(peer as unknown as AnyConnection<"CSMS">, ending));
   }
 

@@ -2,8 +2,9 @@ import type { Cancel, Timers } from "../endpoint/timers.ts";
 import type { OcppSocket } from "./ocpp-socket.ts";
 
 /**
- * Pings the sockets of an endpoint and ends those that stay silent, with one timer for all of them. Any frame counts as
- * a sign of life; a socket that is not read because handlers are slow is left in peace.
+ * Pings the sockets of an endpoint and ends those that stay silent, with one timer for all of them. Any byte counts as
+ * a sign of life, for a long message takes its time on a slow line; a socket that is not read because handlers are slow
+ * is left in peace.
  */
 export class Liveness {
   readonly #timers: Timers;
@@ -48,13 +49,12 @@ export class Liveness {
 
   #check(socket: OcppSocket, intervalMs: number, nowMs: number): void {
     const isBusy = socket.peer?.isPaused === true && !socket.isBlocked;
-    if (socket.isHeard || isBusy) {
-      socket.isHeard = false;
+    if (socket.takeSignOfLife() || isBusy) {
       socket.pingDueMs = nowMs + intervalMs;
       socket.pongDueMs = Number.POSITIVE_INFINITY;
     } else if (nowMs >= socket.pongDueMs) {
       this.delete(socket);
-      socket.peer?.end({ code: 1006, reason: "no pong" });
+      socket.peer?.end({ code: 1006, reason: socket.isBlocked ? "does not read" : "no pong" });
       socket.terminate();
     } else if (nowMs >= socket.pingDueMs && socket.pongDueMs === Number.POSITIVE_INFINITY) {
       socket.pongDueMs = nowMs + this.#pongTimeoutMs;

@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type RawData, WebSocket } from "ws";
 import type { RpcPeer } from "./rpc-peer.ts";
@@ -15,8 +16,8 @@ function fittingReason(reason: string): string {
 
 /** Liveness of one socket, as {@link Liveness} keeps it. Times are those of the endpoint's timers. */
 export interface Pulse {
-  /** Something was received since the last look. */
-  isHeard: boolean;
+  /** Whether anything was received since this was asked last. */
+  takeSignOfLife(): boolean;
   pingDueMs: number;
   /** Infinity while no pong is awaited. */
   pongDueMs: number;
@@ -26,11 +27,16 @@ export interface Pulse {
 export class OcppSocket extends WebSocket implements Transport, Pulse {
   peer: RpcPeer | undefined;
   maxUnsentBytes = Number.POSITIVE_INFINITY;
+  /** A whole frame was received since {@link takeSignOfLife}. */
   isHeard = false;
   pingDueMs = Number.POSITIVE_INFINITY;
   pongDueMs = Number.POSITIVE_INFINITY;
   #isBlocked = false;
+  #sentWhileBlocked = 0;
+  #bytesSeen = 0;
 
+  /** The socket below, where this is the server's end. */
+  #below: Socket | undefined;
   /** Set where frames may go straight to the socket: for a server, and without compression. */
   #stream: Duplex | undefined;
 
@@ -38,6 +44,7 @@ export class OcppSocket extends WebSocket implements Transport, Pulse {
   carry(peer: RpcPeer, maxUnsentBytes: number, stream?: Duplex): void {
     this.peer = peer;
     this.maxUnsentBytes = maxUnsentBytes;
+    if (stream instanceof Socket) this.#below = stream;
     if (this.extensions === "") this.#stream = stream;
     this.on("message", onMessage);
     this.on("pong", onSignOfLife);
@@ -55,7 +62,14 @@ export class OcppSocket extends WebSocket implements Transport, Pulse {
     }
     if (!this.#isBlocked) {
       this.#isBlocked = true;
+      this.#sentWhileBlocked = 0;
       this.peer?.setBlocked(true);
+    }
+    this.#sentWhileBlocked += text.length;
+    if (this.#sentWhileBlocked > this.maxUnsentBytes) {
+      this.peer?.end({ code: 1006, reason: "does not read" });
+      this.terminate();
+      return;
     }
     this.send(text, () => this.#written());
   }
@@ -63,6 +77,14 @@ export class OcppSocket extends WebSocket implements Transport, Pulse {
   /** Whether answers pile up because the peer does not read. */
   get isBlocked(): boolean {
     return this.#isBlocked;
+  }
+
+  takeSignOfLife(): boolean {
+    const bytesRead = this.#below?.bytesRead ?? 0;
+    const isAlive = this.isHeard || bytesRead !== this.#bytesSeen;
+    this.isHeard = false;
+    this.#bytesSeen = bytesRead;
+    return isAlive;
   }
 
   override close(code?: number, reason?: string | Buffer): void {

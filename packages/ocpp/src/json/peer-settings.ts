@@ -18,7 +18,7 @@ export interface PeerOptions {
   readonly maxConcurrentRequests?: number;
   /** Largest message taken from the peer, in bytes after decompression; 1 MiB when absent. A larger one ends the connection (1009). */
   readonly maxFrameBytes?: number;
-  /** Bytes that may wait for a peer that reads slowly before its requests are not read any more; 1 MiB when absent. */
+  /** Bytes that may wait for a peer that reads slowly before its requests are not read any more; 1 MiB when absent. When as much again waits besides, the connection is ended. */
   readonly maxUnsentBytes?: number;
   readonly tolerance?: ToleranceHook;
   readonly observer?: EndpointObserver;
@@ -45,6 +45,8 @@ export interface PeerSettings {
   readonly clock: WallClock;
   readonly timers: Timers;
   readonly deadlines: Deadlines;
+  /** Of all connections: how many requests of peers are with handlers that have not answered yet. */
+  readonly work: { running: number };
   readonly createMessageId: (() => string) | undefined;
 }
 
@@ -65,6 +67,7 @@ export function peerSettings(role: Role, options: PeerOptions): PeerSettings {
     clock: options.clock ?? systemClock,
     timers,
     deadlines: new Deadlines(timers),
+    work: { running: 0 },
     createMessageId: options.createMessageId?.bind(options),
   };
 }

@@ -234,9 +234,10 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     this.#calls.close(error);
   }
 
-  /** The peer does not read as fast as it asks. While so, it is not read either. */
+  /** The peer does not read as fast as it asks. While so, it is not read either, and what was read already waits. */
   setBlocked(isBlocked: boolean): void {
     this.#isBlocked = isBlocked;
+    this.#incoming.hold(isBlocked);
     this.#flow();
   }
 
@@ -297,7 +298,7 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
   }
 
   #dispatch(text: string, frame: Frame, mayBeMended: boolean): void {
-    if (mayBeMended && text.includes(NUL_ESCAPE) && this.#mended(text)) return;
+    if (mayBeMended && text.includes(NUL_ESCAPE) && this.#mended(text, frame)) return;
     switch (frame.kind) {
       case "CALL":
       case "SEND":
@@ -312,12 +313,12 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
         this.#error(text, frame);
         return;
       case "malformed":
-        if (!mayBeMended || !this.#mended(text)) this.#malformed(text, frame);
+        if (!mayBeMended || !this.#mended(text, frame)) this.#malformed(text, frame);
         return;
     }
   }
 
-  #mended(text: string): boolean {
+  #mended(text: string, read: Frame): boolean {
     const hook = this.#settings.tolerance?.frame;
     if (hook === undefined) return false;
     const { identity, version } = this;
@@ -328,8 +329,10 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
       this.#settings.observer?.failed?.({ identity, action: "", error });
     }
     if (mended === undefined) return false;
-    const frame = parseFrame(version, mended.text);
-    if (frame.kind === "malformed") return false;
+    const mendedFrame = parseFrame(version, mended.text);
+    if (mendedFrame.kind === "malformed") return false;
+    // The peer waits for an answer to the id that it sent, whatever a rule made of it.
+    const frame = read.kind === "malformed" ? mendedFrame : { ...mendedFrame, messageId: read.messageId };
     const action = "action" in frame ? frame.action : "";
     this.#settings.observer?.tolerated?.({ identity, version, action, rule: mended.rule, evidence: text });
     this.#dispatch(text, frame, false);
