@@ -73,6 +73,7 @@ export class IncomingRequests {
   #waiting: WaitingRequest[] | undefined;
   #waitingSize = 0;
   #isStopped = false;
+  #isHeld = false;
   #idle: (() => void)[] | undefined;
   #runningCount = 0;
 
@@ -84,9 +85,9 @@ export class IncomingRequests {
     this.#handlers = settings.handlers.of(version);
   }
 
-  /** As many handlers run as may; further requests wait. */
+  /** Further requests wait: as many handlers run as may, or the answers are not read. */
   get isBusy(): boolean {
-    return this.#runningCount >= this.#settings.maxConcurrentRequests;
+    return this.#isHeld || this.#runningCount >= this.#settings.maxConcurrentRequests;
   }
 
   /** So much waits that nothing more may be read, come what may. */
@@ -111,6 +112,12 @@ export class IncomingRequests {
     this.#waiting.push({ frame, receivedAt, size });
     this.#waitingSize += size;
     this.#channel.loadChanged();
+  }
+
+  /** Lets further requests wait while the peer does not read its answers. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (!isHeld) this.#drain();
   }
 
   /** Takes no further request; those that wait are dropped, for the peer will repeat them. */
