@@ -9,6 +9,7 @@ import {
   startEndpoint,
   type Target,
   targetOf,
+  warmUp,
 } from "./rate.ts";
 
 const STATIONS = 200;
@@ -43,6 +44,7 @@ async function measureRounds(bare: Target, csms: CsmsUnderTest): Promise<Rounds>
   const order = { seconds: secondsEach / 2, perSecond: 0 };
   // The inventory that the CSMS asks for after each boot is not what is measured.
   await new Promise((resolve) => setTimeout(resolve, 4_000));
+  for (const load of loads) await warmUp(load);
   const before = await transactionsOf(csms.database);
   for (let round = 0; round < ROUNDS; round++) {
     rounds.bare.push(await measureRate(bare, loads[0], order));

@@ -2,13 +2,18 @@
 // its embedded PostgreSQL and the load, each in a process of its own, on the same machine. Every case prints its
 // floors, which were measured in the same run.
 import type { BenchCase } from "./bench-case.ts";
+import { bootStorm } from "./boot-storm.ts";
+import { commands } from "./commands.ts";
 import { figureTable } from "./figure-table.ts";
 import { heartbeat } from "./heartbeat.ts";
+import { history } from "./history.ts";
+import { idle } from "./idle.ts";
 import { watchMachine } from "./machine.ts";
 import { meterValues } from "./meter-values.ts";
+import { soap } from "./soap.ts";
 import { transactionEvents } from "./transaction-events.ts";
 
-const cases: readonly BenchCase[] = [transactionEvents, meterValues, heartbeat];
+const cases: readonly BenchCase[] = [transactionEvents, meterValues, soap, heartbeat, bootStorm, idle, commands];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !cases.some((each) => each.name === name));

@@ -10,6 +10,7 @@ import {
   startEndpoint,
   type Target,
   targetOf,
+  warmUp,
 } from "./rate.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -60,10 +61,12 @@ async function measureFleet(
   const fleet = { workload, stations, prefix: "BENCH-" };
   const order = { seconds: secondsEach, perSecond: 0 };
   const bareLoad = await startLoad(bare, { ...fleet, withPassword: false });
+  await warmUp(bareLoad);
   const bareRate = await measureRate(bare, bareLoad, order);
   bareLoad.end();
   const load = await startLoad(csms, { ...fleet, withPassword: true });
   try {
+    await warmUp(load);
     const full = await measureRate(csms, load, order);
     const half = await measureRate(csms, load, { ...order, perSecond: full.perSecond / 2 });
     return { bare: bareRate, full, half };

@@ -36,8 +36,14 @@ function allSeconds(pid: number | undefined): number {
   return own + below;
 }
 
+/** Compilation is no part of what a server does for hours: each load warms its target up before it is measured. */
+export async function warmUp(load: BenchProcess): Promise<void> {
+  const order: LoadOrder = { seconds: 3, perSecond: 0 };
+  await load.ask(order);
+}
+
 /** Lets a load run once and measures what it costs its target. */
-export async function measureRate(target: Target, load: BenchProcess, order: LoadOrder): Promise<Measured> {
+export async function measureRate(target: Target, load: BenchProcess, order: unknown): Promise<Measured> {
   const server = processorSeconds(target.pid).own;
   const database = allSeconds(target.databasePid);
   const report = await load.ask<LoadReport>(order);
