@@ -41,4 +41,17 @@ export const migrations: Record<string, Migration> = {
         )`.execute(db);
     },
   },
+  "0004-message-log-answers": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        alter table station_message
+          add column answered_at timestamptz,
+          add column answer_kind text,
+          add column answer_error_code text,
+          add column answer_text text`.execute(db);
+      await sql`
+        comment on table station_message is 'one message a row; a CALL that was answered soon also holds its answer'
+        `.execute(db);
+    },
+  },
 };

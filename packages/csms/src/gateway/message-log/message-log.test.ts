@@ -1,6 +1,6 @@
 import type { WireMessage } from "@polyphase/ocpp";
 import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { connectDatabase, type Database } from "../../database/connection.ts";
@@ -59,6 +59,67 @@ it("stores texts that PostgreSQL would refuse, and cuts endless ones", async () 
   expect(odd).toMatchObject({ messageId: "nul\uFFFD", text: 'a\uFFFDb "\\ \uFFFD é' });
   expect(long?.text.length).toBeLessThan(263_000);
   expect(long?.text).toContain("300000 characters");
+});
+
+it("stores a CALL and its answer as one, and lists and filters them as two", async () => {
+  let atMs = Date.parse("2024-05-01T10:00:00Z");
+  const messages = new MessageLog({ database: database.kysely, clock: { now: () => new Date(atMs) }, log });
+  const answer = (identity: string, messageId: string): WireMessage => ({
+    ...message(identity, messageId, `[3,"${messageId}",{}]`),
+    direction: "sent",
+    kind: "CALLRESULT",
+  });
+  messages.record(message("CP5", "1"));
+  messages.record(message("CP5", "2"));
+  messages.record(message("CP6", "1"));
+  atMs += 50;
+  messages.record({ ...answer("CP5", "1"), kind: "CALLERROR", errorCode: "InternalError" });
+  messages.record(answer("CP5", "2"));
+  messages.record(answer("CP5", "2"));
+  messages.record({ ...answer("CP6", "1"), direction: "received" });
+  await messages.close();
+  const read = async (filter: object) =>
+    (await readMessages(database.kysely, { stationId: "CP5", limit: 9, ...filter })).map(
+      ({ direction, kind, messageId }) => `${direction} ${kind} ${messageId}`,
+    );
+  expect(await read({})).toEqual([
+    "sent CALLRESULT 2",
+    "sent CALLRESULT 2",
+    "received CALL 2",
+    "sent CALLERROR 1",
+    "received CALL 1",
+  ]);
+  const { rows } = await sql`select from station_message where station_id = 'CP5'`.execute(database.kysely);
+  expect(rows).toHaveLength(3);
+  expect(await read({ stationId: "CP6" })).toEqual(["received CALLRESULT 1", "received CALL 1"]);
+  expect(await read({ kind: "CALLERROR" })).toEqual(["sent CALLERROR 1"]);
+  expect(await read({ direction: "received", limit: 1 })).toEqual(["received CALL 2"]);
+  expect(await read({ from: "2024-05-01T10:00:00.010Z" })).toHaveLength(3);
+  expect(await read({ to: "2024-05-01T10:00:00.010Z" })).toEqual(["received CALL 2", "received CALL 1"]);
+  const errors = await readMessages(database.kysely, { stationId: "CP5", messageId: "1", limit: 9 });
+  expect(errors.map(({ errorCode, text }) => [errorCode, text])).toEqual([
+    ["InternalError", '[3,"1",{}]'],
+    [null, "[]"],
+  ]);
+  const paged: string[] = [];
+  let beforeId: number | undefined;
+  for (;;) {
+    const [next] = await readMessages(database.kysely, { stationId: "CP5", limit: 1, beforeId });
+    if (next === undefined) break;
+    paged.push(`${next.direction} ${next.kind} ${next.messageId}`);
+    beforeId = next.id;
+  }
+  expect(paged).toEqual(await read({}));
+});
+
+it("stores an answer by itself when its CALL was written before", async () => {
+  const messages = new MessageLog({ database: database.kysely, clock, log });
+  messages.record(message("CP8", "1"));
+  await messages.flush();
+  messages.record({ ...message("CP8", "1"), direction: "sent", kind: "CALLRESULT" });
+  await messages.close();
+  const found = await readMessages(database.kysely, { stationId: "CP8", limit: 9 });
+  expect(found.map(({ kind }) => kind)).toEqual(["CALLRESULT", "CALL"]);
 });
 
 it("filters by time, kind and message id", async () => {

@@ -4,7 +4,8 @@ import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { PartitionedTable } from "../../database/partitions.ts";
 import { planWrites, StatementCompiler } from "../../database/write-plan.ts";
-import type { WriteStatement } from "../../database/write-unit.ts";
+import type { ColumnType, WriteStatement } from "../../database/write-unit.ts";
+import { type Exchange, Exchanges } from "./exchanges.ts";
 import { redact } from "./redaction.ts";
 
 /** The table of the message log as partition maintenance knows it. Default retention: 7 days. */
@@ -17,7 +18,7 @@ export interface MessageLogOptions {
   readonly database: Kysely<unknown>;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Milliseconds between writes; default 500. */
+  /** Milliseconds between writes; default 250. A message waits for at most two of them, for its answer. */
   readonly intervalMs?: number;
   /** Characters that may wait for the database; beyond it messages are not logged. Default 32 Mi. */
   readonly maxWaitingLength?: number;
@@ -25,25 +26,24 @@ export interface MessageLogOptions {
   dropped?(count: number): void;
 }
 
-interface WaitingMessage {
-  readonly atMs: number;
-  readonly message: WireMessage;
-}
-
-const maxRowsPerStatement = 1_000;
+const maxRowsPerStatement = 500;
 /** Longer texts are cut: one report must not fill the table. */
 const maxTextLength = 256 * 1024;
 
 /**
- * Writes every frame and envelope to `station_message`, redacted, in batches behind the message path. A database
- * that is slow or away costs log entries, never messages.
+ * Writes every frame and envelope to `station_message`, redacted, in batches behind the message path; a CALL with its
+ * answer where that comes soon. A database that is slow or away costs log entries, never messages.
  */
 export class MessageLog {
   readonly #options: MessageLogOptions;
   readonly #maxWaitingLength: number;
   readonly #timer: NodeJS.Timeout;
   readonly #compiler = new StatementCompiler();
-  #waiting: WaitingMessage[] = [];
+  /** What came since the last turn, and what came in the turn before it. */
+  #newest = new Exchanges();
+  #older = new Exchanges();
+  /** To be written now. */
+  #due: Exchange[] = [];
   #waitingLength = 0;
   #dropped = 0;
   #writing: Promise<void> | undefined;
@@ -51,7 +51,7 @@ export class MessageLog {
   constructor(options: MessageLogOptions) {
     this.#options = options;
     this.#maxWaitingLength = options.maxWaitingLength ?? 32 * 1024 * 1024;
-    this.#timer = setInterval(() => void this.flush(), options.intervalMs ?? 500);
+    this.#timer = setInterval(() => void this.#turn(), options.intervalMs ?? 250);
     this.#timer.unref();
   }
 
@@ -62,40 +62,50 @@ export class MessageLog {
       return;
     }
     this.#waitingLength += message.text.length;
-    this.#waiting.push({ atMs: this.#options.clock.now().getTime(), message });
-    if (this.#waiting.length === maxRowsPerStatement) void this.flush();
+    const logged = { atMs: this.#options.clock.now().getTime(), message };
+    if (this.#newest.answer(logged) || this.#older.answer(logged)) return;
+    this.#newest.add(logged);
   }
 
   /** Writes what waits. Resolves when it was tried. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
+    await this.#writing;
+    await this.#turn();
+    await this.#turn();
+  }
+
+  /** Writes the rest and stops. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  /** Writes what has waited for its answer since the turn before. */
+  #turn(): Promise<void> {
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
     });
     return this.#writing;
   }
 
-  /** Writes the rest and stops. */
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#writing;
-    await this.flush();
-  }
-
   async #write(): Promise<void> {
     this.#reportDropped();
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, maxRowsPerStatement);
+    this.#due = this.#due.concat(this.#older.all);
+    this.#older = this.#newest;
+    this.#newest = new Exchanges();
+    while (this.#due.length > 0) {
+      const batch = this.#due.slice(0, maxRowsPerStatement);
       try {
-        const rows = batch.map((waiting) => this.#compiler.row(insertMessages, rowOf(waiting)));
+        const rows = batch.map((exchange) => this.#compiler.row(insertMessages, rowOf(exchange)));
         for (const { text, values } of planWrites(rows)) {
           await this.#options.database.executeQuery(CompiledQuery.raw(text, [...values]));
         }
       } catch (error) {
-        this.#options.log.warn({ err: error, waiting: this.#waiting.length }, "the message log was not written");
+        this.#options.log.warn({ err: error, waiting: this.#due.length }, "the message log was not written");
         return;
       }
-      this.#waiting = this.#waiting.slice(batch.length);
-      for (const { message } of batch) this.#waitingLength -= message.text.length;
+      this.#due = this.#due.slice(batch.length);
+      for (const exchange of batch) this.#waitingLength -= lengthOf(exchange);
     }
   }
 
@@ -118,50 +128,60 @@ interface MessageRow {
   readonly message_id: string;
   readonly error_code: string | null;
   readonly text: string;
+  readonly answered_at: Date | null;
+  readonly answer_kind: string | null;
+  readonly answer_error_code: string | null;
+  readonly answer_text: string | null;
 }
+
+const columns = {
+  recorded_at: "timestamptz",
+  station_id: "text",
+  version: "text",
+  transport: "text",
+  direction: "text",
+  kind: "text",
+  action: "text",
+  message_id: "text",
+  error_code: "text",
+  text: "text",
+  answered_at: "timestamptz",
+  answer_kind: "text",
+  answer_error_code: "text",
+  answer_text: "text",
+} as const satisfies Record<keyof MessageRow, ColumnType>;
+
+const names = Object.keys(columns).join(", ");
 
 // The rows of a statement get their ids in their order: what came first is listed first.
 const insertMessages: WriteStatement<MessageRow> = {
   name: "station-message-insert",
   order: 0,
-  columns: {
-    recorded_at: "timestamptz",
-    station_id: "text",
-    version: "text",
-    transport: "text",
-    direction: "text",
-    kind: "text",
-    action: "text",
-    message_id: "text",
-    error_code: "text",
-    text: "text",
-  },
-  sql: (rows) => `
-    insert into station_message
-      (recorded_at, station_id, version, transport, direction, kind, action, message_id, error_code, text)
-    select recorded_at, station_id, version, transport, direction, kind, action, message_id, error_code, text
-    from ${rows}`,
+  columns,
+  sql: (rows) => `insert into station_message (${names}) select ${names} from ${rows}`,
 };
 
-function rowOf({ atMs, message }: WaitingMessage): MessageRow {
+function rowOf({ atMs, message, answer }: Exchange): MessageRow {
   const { identity, version, transport, direction, kind, action, messageId, errorCode, text } = message;
   return {
     recorded_at: new Date(atMs),
-    station_id: storable(identity),
-    ...{ version, transport, direction, kind },
-    action: storable(action),
-    message_id: storable(messageId),
-    error_code: errorCode === undefined ? null : storable(errorCode),
+    station_id: identity,
+    ...{ version, transport, direction, kind, action },
+    message_id: messageId,
+    error_code: errorCode ?? null,
     text: textOf(action, text),
+    answered_at: answer === undefined ? null : new Date(answer.atMs),
+    answer_kind: answer?.message.kind ?? null,
+    answer_error_code: answer?.message.errorCode ?? null,
+    answer_text: answer === undefined ? null : textOf(action, answer.message.text),
   };
 }
 
-/** PostgreSQL has no NUL in texts; the replacement character stands for it. */
-function storable(text: string): string {
-  return text.includes("\0") ? text.replaceAll("\0", "\uFFFD") : text;
+function lengthOf({ message, answer }: Exchange): number {
+  return message.text.length + (answer?.message.text.length ?? 0);
 }
 
 function textOf(action: string, text: string): string {
-  const shown = storable(redact(action, text));
+  const shown = redact(action, text);
   return shown.length <= maxTextLength ? shown : `${shown.slice(0, maxTextLength)}… (${shown.length} characters)`;
 }
