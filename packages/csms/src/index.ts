@@ -17,3 +17,4 @@ export { DatabaseTooNewError, MigrationError } from "./database/migrate.ts";
 export type { DomainEvent, DomainEventType, StoredEvent } from "./events/index.ts";
 export { ListenError } from "./gateway/index.ts";
 export { createLog, type LogLevel } from "./log.ts";
+export { maintainDatabase } from "./maintenance.ts";
