@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { GroupCommit } from "../../database/write-unit.ts";
+import { SerialTasks } from "../../serial-tasks.ts";
 import type { OpenTransactions, RemoteStartRecord } from "../authorization/index.ts";
 import { contentKey, type Metering, type MeterValue } from "../metering/index.ts";
 import { covers, isClockSet, transactionThatStopFits } from "./rules.ts";
@@ -7,7 +8,7 @@ import type { StoredEvent, TransactionStore } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
 import type { TransactionEvent } from "./transaction-event.ts";
 import type { TransactionLedger, Verdict } from "./transaction-ledger.ts";
-import type { TransactionMemory } from "./transaction-memory.ts";
+import { isPlaceholder, type TransactionMemory } from "./transaction-memory.ts";
 import type { TransactionNumbers } from "./transaction-numbers.ts";
 
 /** What the service works with. */
@@ -63,6 +64,7 @@ export class TransactionService implements OpenTransactions {
   readonly #parts: TransactionServiceParts;
   readonly #ledger: TransactionLedger;
   readonly #memory: TransactionMemory;
+  readonly #keptStops = new SerialTasks();
 
   constructor(parts: TransactionServiceParts) {
     this.#parts = parts;
@@ -113,16 +115,20 @@ export class TransactionService implements OpenTransactions {
     for (;;) {
       const transaction = await this.#memory.find(stationId, transactionId);
       if (transaction === undefined) {
+        // Stops of family 1 may have used the id, as they use 0 and -1, for transactions that it does not name.
+        const generation = isPlaceholder(transactionId) ? await this.#nextGeneration(stationId, transactionId) : 1;
         // Meanwhile another event of the same transaction may have begun it.
         if (this.#memory.hot.get(stationId, transactionId) !== undefined) continue;
-        return this.#ledger.begin({ stationId, transactionId, generation: 1 }, event);
+        return this.#ledger.begin({ stationId, transactionId, generation }, event);
       }
-      if (!this.#memory.isFree(transaction)) continue;
+      // Of two events that use an id again, both found what they follow; the second follows the first.
+      const isLatest = () => this.#memory.hot.get(stationId, transactionId) === transaction;
+      if (!this.#memory.isFree(transaction) || !isLatest()) continue;
       const { seqNo } = event;
       if (seqNo !== undefined && transaction.seqNos.has(seqNo)) {
         const stored = await this.#parts.store.eventsWithSeqNo(transaction.identity.id, seqNo);
         if (stored.some((other) => isSameEvent(other, event))) return this.#ledger.judge(transaction, event);
-        if (!this.#memory.isFree(transaction)) continue;
+        if (!this.#memory.isFree(transaction) || !isLatest()) continue;
         if (!isReuse(transaction, event)) {
           this.#parts.log.warn({ stationId, transactionId, seqNo }, "two events of a transaction have one seqNo");
           const content = `${event.eventType} ${event.triggerReason} ${event.atMs}`;
@@ -225,14 +231,29 @@ export class TransactionService implements OpenTransactions {
         return this.#ledger.apply(fitting, { ...event, facts });
       }
       if (named !== undefined) return this.#ledger.apply(named, event);
-      this.#parts.log.warn({ stationId, transactionId }, "a stop without a start was kept");
-      const generation = await this.#nextGeneration(stationId, String(transactionId));
-      if (this.#memory.hot.byOrigin(stationId, content) !== undefined) continue;
-      return this.#ledger.begin(
-        { stationId, transactionId: String(transactionId), generation, originKey: content },
-        event,
-      );
+      const kept = await this.#keepStop(stationId, String(transactionId), event);
+      if (kept !== undefined) return kept.verdict;
     }
+  }
+
+  /**
+   * Makes a transaction of a stop that fits none; undefined when there is one by now. Stops of one id follow each
+   * other: the next number of the id is known only when the one before is stored.
+   */
+  #keepStop(
+    stationId: string,
+    transactionId: string,
+    event: TransactionEvent,
+  ): Promise<{ readonly verdict: Verdict | undefined } | undefined> {
+    return this.#keptStops.run(`${stationId}\u0000${transactionId}`, async () => {
+      const { hot } = this.#memory;
+      const generation = await this.#nextGeneration(stationId, transactionId);
+      const isNamed = !isPlaceholder(transactionId) && hot.get(stationId, transactionId) !== undefined;
+      if (isNamed || hot.byOrigin(stationId, event.key) !== undefined) return undefined;
+      this.#parts.log.warn({ stationId, transactionId }, "a stop without a start was kept");
+      const identity = { stationId, transactionId, generation, originKey: event.key };
+      return { verdict: await this.#ledger.begin(identity, event) };
+    });
   }
 
   /** Takes MeterValues of family 1: an event of its transaction where it has one. */

@@ -27,7 +27,10 @@ export class TransactionMemory {
     return this.#await(
       () => this.hot.get(stationId, transactionId),
       `${stationId}\u0000${transactionId}`,
-      () => this.#store.findLatest(stationId, transactionId),
+      async () => {
+        const latest = await this.#store.findLatest(stationId, transactionId);
+        return latest !== undefined && isNamed(latest.identity) ? latest : undefined;
+      },
     );
   }
 
@@ -79,5 +82,10 @@ export class TransactionMemory {
 
 /** Whether its station's id leads to a transaction: what stops of family 1 call 0 or -1 has no name. */
 function isNamed({ transactionId, originKey }: Pick<TransactionIdentity, "transactionId" | "originKey">): boolean {
-  return originKey === undefined || !/^(?:0|-\d+)$/.test(transactionId);
+  return originKey === undefined || !isPlaceholder(transactionId);
+}
+
+/** Whether an id is one that stops of family 1 use for whatever transaction they mean. */
+export function isPlaceholder(transactionId: string): boolean {
+  return /^(?:0|-\d+)$/.test(transactionId);
 }
