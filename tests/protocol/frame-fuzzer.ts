@@ -1,6 +1,8 @@
 import type { OcppVersion } from "@polyphase/ocpp";
+import { SeededRandom } from "./seeded-random.ts";
 
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+/** A value that JSON can hold. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 const HOSTILE_KEYS = [
   "__proto__",
@@ -61,11 +63,14 @@ const VALID: readonly (readonly Json[])[] = [
 
 /** Makes frames that go wrong in one way or another, always the same ones for the same seed. */
 export class FrameFuzzer {
-  #state: number;
+  readonly #random: SeededRandom;
+  readonly #valid: readonly (readonly Json[])[];
   readonly #types: readonly number[];
 
-  constructor(version: OcppVersion, seed: number) {
-    this.#state = seed;
+  /** `valid` are the frames that are spoilt; a few of every kind when absent. */
+  constructor(version: OcppVersion, seed: number, valid: readonly (readonly Json[])[] = VALID) {
+    this.#random = new SeededRandom(seed);
+    this.#valid = valid;
     this.#types = version === "2.1" ? [2, 3, 4, 5, 6] : [2, 3, 4];
   }
 
@@ -73,11 +78,11 @@ export class FrameFuzzer {
   frame(): string {
     switch (this.#below(12)) {
       case 0:
-        return JSON.stringify(this.#valid());
+        return JSON.stringify(this.#anyValid());
       case 1:
-        return this.#cut(JSON.stringify(this.#valid()));
+        return this.#cut(JSON.stringify(this.#anyValid()));
       case 2:
-        return this.#scratch(JSON.stringify(this.#valid()));
+        return this.#scratch(JSON.stringify(this.#anyValid()));
       case 3:
         return this.#text();
       case 4:
@@ -91,41 +96,33 @@ export class FrameFuzzer {
       case 8:
         return this.#hostile();
       case 9:
-        return `${JSON.stringify(this.#valid())}${this.#pick(["\u0000", ",", "]", " ", "\n[]", "\ufeff"])}`;
+        return `${JSON.stringify(this.#anyValid())}${this.#pick(["\u0000", ",", "]", " ", "\n[]", "\ufeff"])}`;
       default:
-        return JSON.stringify(this.#spoil(this.#valid()));
+        return JSON.stringify(this.#spoil(this.#anyValid()));
     }
   }
 
   /** Bytes of a valid frame of which some were overwritten; mostly no UTF-8. */
   bytes(): Buffer {
-    const bytes = Buffer.from(JSON.stringify(this.#valid()));
+    const bytes = Buffer.from(JSON.stringify(this.#anyValid()));
     for (let count = 1 + this.#below(3); count > 0; count--) bytes[this.#below(bytes.length)] = this.#below(256);
     return bytes;
-  }
-
-  /** Next number of mulberry32, from 0 to below 1. */
-  #random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
-
-  #pick<T>(items: readonly T[]): T {
-    return items[this.#below(items.length)] as T;
   }
 
   #list<T>(most: number, make: () => T): T[] {
     return Array.from({ length: this.#below(most + 1) }, make);
   }
 
-  #valid(): Json[] {
-    return structuredClone(this.#pick(VALID)) as Json[];
+  #anyValid(): Json[] {
+    return structuredClone(this.#pick(this.#valid)) as Json[];
+  }
+
+  #below(limit: number): number {
+    return this.#random.below(limit);
+  }
+
+  #pick<T>(items: readonly T[]): T {
+    return this.#random.pick(items);
   }
 
   #text(): string {

@@ -57,8 +57,14 @@ export async function listAll(httpUrl: string, path: string): Promise<Item[]> {
   return items;
 }
 
-/** Starts a CSMS in this process. `settings` are variables of the environment. */
-export async function runCsms(settings: Readonly<Record<string, string>> = {}): Promise<RunningCsms> {
+/**
+ * Starts a CSMS in this process. `settings` are variables of the environment. The lines of its log go to `destination`
+ * from the level on that `POLYPHASE_LOG_LEVEL` says, which is none unless it is set.
+ */
+export async function runCsms(
+  settings: Readonly<Record<string, string>> = {},
+  destination?: { write(line: string): void },
+): Promise<RunningCsms> {
   const database = await startTestDatabase();
   const config = loadConfig({
     DATABASE_URL: database.url,
@@ -69,7 +75,8 @@ export async function runCsms(settings: Readonly<Record<string, string>> = {}): 
     POLYPHASE_LOG_LEVEL: "silent",
     ...settings,
   });
-  const csms = await startCsms({ config, log: createLog({ level: config.logLevel }), version: "0.0.0-test" });
+  const log = createLog({ level: config.logLevel, ...(destination === undefined ? {} : { destination }) });
+  const csms = await startCsms({ config, log, version: "0.0.0-test" });
   return {
     csms,
     urlFor: (version) => stationUrl(version, csms.ocppPort),
