@@ -3,26 +3,35 @@ import { BenchProcess } from "./child-process.ts";
 import type { LoadReport } from "./closed-loop.ts";
 import { BenchDatabase, CsmsUnderTest } from "./csms-under-test.ts";
 import type { FleetOrder, FleetSetting, StormReport } from "./fleet-plan.ts";
-import { watchPeak } from "./memory.ts";
-import { identities, registerStations, startEndpoint, targetOf } from "./rate.ts";
+import { residentMib, watchPeak } from "./memory.ts";
+import { processorSeconds } from "./processor-time.ts";
+import { databaseSeconds, identities, registerStations, startEndpoint, type Target, targetOf } from "./rate.ts";
 
 const OTHERS = 50;
 /** TransactionEvents per second of the others together. */
 const OTHERS_PER_SECOND = 200;
 
 interface Storm extends StormReport {
+  /** CPU milliseconds of the server for each station. */
+  readonly serverMs: number;
+  readonly databaseMs: number;
   readonly peakMib: number;
   readonly beforeMib: number;
 }
 
-async function storm(setting: FleetSetting, pid: number): Promise<Storm> {
+async function storm(setting: FleetSetting, target: Target): Promise<Storm> {
   const [fleet] = await BenchProcess.start("./fleet.ts", setting);
+  const { pid } = target;
+  const beforeMib = residentMib(pid);
   const peak = watchPeak(pid);
-  const beforeMib = peak();
-  const watched = watchPeak(pid);
+  const server = processorSeconds(pid).own;
+  const database = databaseSeconds(target);
   try {
     const order: FleetOrder = { do: "boot" };
-    return { ...(await fleet.ask<StormReport>(order)), peakMib: watched(), beforeMib };
+    const report = await fleet.ask<StormReport>(order);
+    const serverMs = ((processorSeconds(pid).own - server) * 1_000) / setting.stations;
+    const databaseMs = ((databaseSeconds(target) - database) * 1_000) / setting.stations;
+    return { ...report, serverMs, databaseMs, peakMib: peak(), beforeMib };
   } finally {
     fleet.end();
   }
@@ -31,10 +40,10 @@ async function storm(setting: FleetSetting, pid: number): Promise<Storm> {
 /** The storm on the protocol library alone, which asks nobody and stores nothing. */
 async function bareStorm(stations: number): Promise<Storm> {
   const endpoint = await startEndpoint();
-  const { port, pid } = endpoint.target;
+  const { port } = endpoint.target;
   const fleet = { port, prefix: `STORM${stations}-`, stations, withPassword: false, onlyJson: false };
   try {
-    return await storm(fleet, pid);
+    return await storm(fleet, endpoint.target);
   } finally {
     endpoint.process.end();
   }
@@ -58,7 +67,7 @@ async function stormOn(database: BenchDatabase, stations: number, withPassword: 
     const meanwhile = order(stations / 200 + 2);
     const prefix = `STORM${withPassword ? "P" : ""}${stations}-`;
     const fleet = { port: targetOf(csms).port, prefix, stations, withPassword, onlyJson: false };
-    const report = await storm(fleet, csms.pid);
+    const report = await storm(fleet, targetOf(csms));
     return { ...report, othersBefore, othersMeanwhile: await meanwhile };
   } finally {
     others.end();
@@ -75,6 +84,12 @@ function figures(what: string, stations: number, bare: Storm, full: DisturbedSto
       floor: { what: endpoint, value: bare.seconds },
       ...(stations === 1_000 ? { goal: atMost(5) } : {}),
     },
+    {
+      what: `${what}: CPU of the server each, the others included`,
+      measured: { value: full.serverMs, unit: "ms" },
+      floor: { what: endpoint, value: bare.serverMs },
+    },
+    { what: `${what}: CPU of PostgreSQL each`, measured: { value: full.databaseMs, unit: "ms" } },
     { what: `${what}: until half are`, measured: { value: full.halfSeconds, unit: "s" } },
     { what: `${what}: never accepted`, measured: { value: full.failed, unit: "" }, goal: atMost(0) },
     { what: `${what}: put off for a while`, measured: { value: full.refused + full.deferred, unit: "" } },

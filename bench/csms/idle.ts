@@ -5,7 +5,7 @@ import type { DeathReport, FleetOrder, FleetSetting, StormReport } from "./fleet
 import { proportionalMib, residentMib } from "./memory.ts";
 import { mostConnections } from "./open-files.ts";
 import { processorSeconds } from "./processor-time.ts";
-import { startEndpoint } from "./rate.ts";
+import { databaseSeconds, startEndpoint, targetOf } from "./rate.ts";
 
 /** Stations that die without closing their sockets. */
 const DEAD = 50;
@@ -33,11 +33,6 @@ async function bareMib(stations: number): Promise<{ readonly before: number; rea
   return { before, connected };
 }
 
-function databaseSeconds(csms: CsmsUnderTest): number {
-  const { own, below } = processorSeconds(csms.database.pid);
-  return own + below;
-}
-
 interface Idle {
   readonly beforeMib: number;
   readonly serverMib: number;
@@ -54,13 +49,13 @@ async function measureIdle(csms: CsmsUnderTest, stations: number): Promise<Idle>
   try {
     await new Promise((resolve) => setTimeout(resolve, SETTLING_MS));
     const server = processorSeconds(csms.pid).own;
-    const database = databaseSeconds(csms);
+    const database = databaseSeconds(targetOf(csms));
     // Two rounds of pings at least, and a fifth of the Heartbeats.
     const begin = performance.now();
     await new Promise((resolve) => setTimeout(resolve, Math.max(60, secondsEach) * 1_000));
     const seconds = (performance.now() - begin) / 1_000;
     const serverPercent = ((processorSeconds(csms.pid).own - server) / seconds) * 100;
-    const databasePercent = ((databaseSeconds(csms) - database) / seconds) * 100;
+    const databasePercent = ((databaseSeconds(targetOf(csms)) - database) / seconds) * 100;
     const serverMib = residentMib(csms.pid);
     const databaseMib = proportionalMib(csms.database.pid);
     const order: FleetOrder = { do: "die", stations: DEAD, patienceS: 90 };

@@ -13,7 +13,16 @@ import { meterValues } from "./meter-values.ts";
 import { soap } from "./soap.ts";
 import { transactionEvents } from "./transaction-events.ts";
 
-const cases: readonly BenchCase[] = [transactionEvents, meterValues, soap, heartbeat, bootStorm, idle, commands];
+const cases: readonly BenchCase[] = [
+  transactionEvents,
+  meterValues,
+  soap,
+  heartbeat,
+  bootStorm,
+  idle,
+  commands,
+  history,
+];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !cases.some((each) => each.name === name));

@@ -30,9 +30,10 @@ export async function startEndpoint(): Promise<{ readonly target: Target; readon
   return { target: { port, pid: process.pid }, process };
 }
 
-function allSeconds(pid: number | undefined): number {
-  if (pid === undefined) return 0;
-  const { own, below } = processorSeconds(pid);
+/** CPU seconds of PostgreSQL with all its processes so far; 0 for a target without. */
+export function databaseSeconds({ databasePid }: Target): number {
+  if (databasePid === undefined) return 0;
+  const { own, below } = processorSeconds(databasePid);
   return own + below;
 }
 
@@ -45,13 +46,13 @@ export async function warmUp(load: BenchProcess): Promise<void> {
 /** Lets a load run once and measures what it costs its target. */
 export async function measureRate(target: Target, load: BenchProcess, order: unknown): Promise<Measured> {
   const server = processorSeconds(target.pid).own;
-  const database = allSeconds(target.databasePid);
+  const database = databaseSeconds(target);
   const report = await load.ask<LoadReport>(order);
   return {
     ...report,
     perSecond: report.calls / report.seconds,
     serverMicros: ((processorSeconds(target.pid).own - server) * 1e6) / report.calls,
-    databaseMicros: ((allSeconds(target.databasePid) - database) * 1e6) / report.calls,
+    databaseMicros: ((databaseSeconds(target) - database) * 1e6) / report.calls,
   };
 }
 
