@@ -2,38 +2,32 @@
 // its embedded PostgreSQL and the load, each in a process of its own, on the same machine. Every case prints its
 // floors, which were measured in the same run.
 import type { BenchCase } from "./bench-case.ts";
-import { bootStorm } from "./boot-storm.ts";
-import { commands } from "./commands.ts";
 import { figureTable } from "./figure-table.ts";
-import { heartbeat } from "./heartbeat.ts";
-import { history } from "./history.ts";
-import { idle } from "./idle.ts";
 import { watchMachine } from "./machine.ts";
-import { meterValues } from "./meter-values.ts";
-import { soap } from "./soap.ts";
-import { transactionEvents } from "./transaction-events.ts";
 
-const cases: readonly BenchCase[] = [
-  transactionEvents,
-  meterValues,
-  soap,
-  heartbeat,
-  bootStorm,
-  idle,
-  commands,
-  history,
-];
+const cases: Readonly<Record<string, () => Promise<BenchCase>>> = {
+  "transaction-events": async () => (await import("./transaction-events.ts")).transactionEvents,
+  "meter-values": async () => (await import("./meter-values.ts")).meterValues,
+  soap: async () => (await import("./soap.ts")).soap,
+  heartbeat: async () => (await import("./heartbeat.ts")).heartbeat,
+  "boot-storm": async () => (await import("./boot-storm.ts")).bootStorm,
+  idle: async () => (await import("./idle.ts")).idle,
+  commands: async () => (await import("./commands.ts")).commands,
+  history: async () => (await import("./history.ts")).history,
+};
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !cases.some((each) => each.name === name));
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !Object.hasOwn(cases, name));
 if (unknown.length > 0) {
-  console.error(`There is no case ${unknown.join(", ")}. There are: ${cases.map(({ name }) => name).join(", ")}.`);
+  console.error(`There is no case ${unknown.join(", ")}. There are: ${Object.keys(cases).join(", ")}.`);
   process.exit(2);
 }
-for (const each of cases.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-  console.log(`\n## ${each.name}\n\n${each.title}.\n`);
+for (const [name, load] of Object.entries(cases)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  const { title, run } = await load();
+  console.log(`\n## ${name}\n\n${title}.\n`);
   const machine = watchMachine();
-  const figures = await each.run((text) => console.log(`${text}\n`));
+  const figures = await run((text) => console.log(`${text}\n`));
   console.log(`${figureTable(figures)}\n\n${machine()}`);
 }
 process.exit(0);
