@@ -150,7 +150,11 @@ export async function compose(deps: {
     metrics,
     operatorName: config.operatorName,
     soapPublicUrl: config.soapPublicUrl,
-    limits: { callTimeoutMs: config.callTimeoutS * 1_000, pingIntervalMs: config.pingIntervalS * 1_000 },
+    limits: {
+      callTimeoutMs: config.callTimeoutS * 1_000,
+      pingIntervalMs: config.pingIntervalS * 1_000,
+      pongTimeoutMs: config.pongTimeoutS * 1_000,
+    },
   });
   provisioning.onDeletion((stationId, unit) => gateway.removeStation(stationId, unit));
   for (const block of blocks) {

@@ -32,6 +32,7 @@ test("an empty environment gives the documented defaults", () => {
     heartbeatIntervalS: 300,
     callTimeoutS: 30,
     pingIntervalS: 30,
+    pongTimeoutS: 15,
     meterRetentionDays: 400,
     transactionRetentionDays: Number.POSITIVE_INFINITY,
     transactionEventRetentionDays: 400,

@@ -165,6 +165,10 @@ const settings = {
     meaning: "Seconds between pings of a silent WebSocket; 0 pings no station, and no lost connection is noticed",
     ...integer(0, 3_600),
   }),
+  pongTimeoutS: preset("POLYPHASE_PONG_TIMEOUT", "pong-timeout", "15", {
+    meaning: "Seconds that a station has to answer a ping, or to say anything else, before its connection is given up",
+    ...integer(1, 600),
+  }),
   meterRetentionDays: preset("POLYPHASE_METER_RETENTION_DAYS", "meter-retention-days", "400", {
     meaning: "How long meter values are kept",
     ...days,

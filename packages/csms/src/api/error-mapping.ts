@@ -35,7 +35,7 @@ export function known(
 
 function fromStation(error: unknown): ProblemError | undefined {
   if (error instanceof StationOfflineError) {
-    return known("station-offline", error, error.message, { stationId: error.stationId });
+    return known("station-offline", error, error.message, { stationId: error.stationId, wasAsked: error.wasAsked });
   }
   if (error instanceof StationTimeoutError) {
     return known("station-timeout", error, error.message, { stationId: error.stationId, timeoutMs: error.timeoutMs });

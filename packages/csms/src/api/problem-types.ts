@@ -93,7 +93,9 @@ export const problemTypes = {
   "station-offline": {
     status: 503,
     title: "The station is not connected",
-    explanation: "Nothing was sent, or the connection was lost before the answer. Try again when it is connected.",
+    explanation:
+      "Nothing was sent, or the connection ended before the answer. `wasAsked` tells which: when it is true, whether " +
+      "the station acted is not known. Try again when it is connected.",
   },
   "station-busy": {
     status: 503,

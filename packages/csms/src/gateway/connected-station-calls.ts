@@ -29,10 +29,16 @@ import type { ConnectedStation, StationSessions } from "./station-sessions.ts";
 export class ConnectedStationCalls implements StationCalls {
   readonly #sessions: StationSessions;
   readonly #stations: KnownStations;
+  #pending = 0;
 
   constructor(options: { readonly sessions: StationSessions; readonly stations: KnownStations }) {
     this.#sessions = options.sessions;
     this.#stations = options.stations;
+  }
+
+  /** Calls that wait for their turn or for their answer. */
+  get pending(): number {
+    return this.#pending;
   }
 
   session(stationId: string): StationSession | undefined {
@@ -100,10 +106,13 @@ export class ConnectedStationCalls implements StationCalls {
     admitCall(station, stationId, action);
     // Before the answer, for the triggered message may overtake it.
     if (station?.registrationStatus !== "Accepted") rememberTriggered(session, action, payload);
+    this.#pending += 1;
     try {
       return await session.connection.callUntyped(action, payload, options);
     } catch (error) {
       throw callError(stationId, error);
+    } finally {
+      this.#pending -= 1;
     }
   }
 }
@@ -130,7 +139,7 @@ function refuseWhat201Lacks(session: ConnectedStation, action: string, payload: 
 
 /** What callers of StationCalls are told; a full queue, and errors of theirs (a wrong payload, an abort), stay as they are. */
 function callError(stationId: string, error: unknown): unknown {
-  if (error instanceof NotConnectedError) return new StationOfflineError(stationId, error);
+  if (error instanceof NotConnectedError) return new StationOfflineError(stationId, error, error.sent);
   if (error instanceof CallTimeoutError) return new StationTimeoutError(stationId, error.timeoutMs, error);
   if (error instanceof PeerError) return new StationAnsweredError(stationId, error.wireCode, error.message, error);
   if (error instanceof ValidationError) {

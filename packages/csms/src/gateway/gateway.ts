@@ -15,6 +15,7 @@ import type { EndpointDeps } from "./endpoint.ts";
 import { GatewayMetrics } from "./gateway-metrics.ts";
 import { createJsonEndpoint, type JsonEndpointLimits } from "./json-endpoint.ts";
 import type { KnownStations, StationCredentials } from "./known-stations.ts";
+import { registerLoadMetrics } from "./load-metrics.ts";
 import { MessageLog } from "./message-log/message-log.ts";
 import { PresenceRecord } from "./presence-record.ts";
 import { createSoapEndpoint } from "./soap-endpoint.ts";
@@ -112,7 +113,8 @@ class StationGateway implements Gateway {
     this.#metrics = new GatewayMetrics(deps.metrics, sessions);
     this.#messageLog = new MessageLog({ database, clock, log });
     this.#toleranceSettings = new ToleranceSettings(database, this.#tolerances);
-    this.calls = new ConnectedStationCalls({ sessions, stations });
+    const calls = new ConnectedStationCalls({ sessions, stations });
+    this.calls = calls;
     this.commands = new StationCommands({ calls: this.calls, groupCommit, clock, log });
     this.api = gatewayApi({
       ...{ database, stations, calls: this.calls, commands: this.commands, tolerances: this.#tolerances },
@@ -134,6 +136,12 @@ class StationGateway implements Gateway {
       handleRequest: (request, response) => this.#soap.handleRequest(request, response),
     };
     this.#listeners = new StationListeners(endpoints, log, deps.httpLimits);
+    registerLoadMetrics(deps.metrics, () => ({
+      sockets: this.#listeners.connections,
+      handshakes: this.#json.load.handshakes,
+      requests: this.#json.load.requests + this.#soap.pendingRequests,
+      calls: calls.pending,
+    }));
   }
 
   async load(): Promise<void> {

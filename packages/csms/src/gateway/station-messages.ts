@@ -92,14 +92,20 @@ export interface StationCalls {
   disconnect(stationId: string, reason: string): Promise<void>;
 }
 
-/** The station is not connected, or was lost before it was asked. */
+/** The station is not connected, or its connection ended before it answered. */
 export class StationOfflineError extends Error {
   override readonly name = "StationOfflineError";
   readonly stationId: string;
+  /** The request was sent before the connection ended: whether the station acted is unknown. */
+  readonly wasAsked: boolean;
 
-  constructor(stationId: string, cause?: unknown) {
-    super(`station ${stationId} is not connected`, cause === undefined ? undefined : { cause });
+  constructor(stationId: string, cause?: unknown, wasAsked = false) {
+    const what = wasAsked
+      ? `the connection of station ${stationId} ended before it answered; whether it acted is not known`
+      : `station ${stationId} is not connected`;
+    super(what, cause === undefined ? undefined : { cause });
     this.stationId = stationId;
+    this.wasAsked = wasAsked;
   }
 }
 

@@ -87,14 +87,15 @@ export class StationSessions {
   }
 
   /**
-   * The station's newest connection takes the place of any other. Returns the connection it replaced when that one
-   * is of the other transport and still open: the endpoints replace their own, but do not know of each other.
+   * The station's newest connection takes the place of any other. Returns the connection that is to be closed, which is
+   * one of the other transport: the endpoints replace their own, but do not know of each other.
    */
   opened(
     connection: StationConnection,
     proof: { readonly securityProfile: SecurityProfile; readonly certificateCommonName?: string | undefined },
   ): StationConnection | undefined {
     const previous = this.#sessions.get(connection.identity);
+    if (previous !== undefined) this.closed(previous.connection, "replaced by a newer connection");
     const session = new ConnectedStation(connection, this.#clock.now(), proof);
     this.#sessions.set(connection.identity, session);
     this.#presence.happened({
@@ -104,8 +105,8 @@ export class StationSessions {
       data: { version: session.version, remoteAddress: session.remoteAddress },
     });
     this.#record(session, true);
-    const crossed = previous !== undefined && previous.transport !== session.transport && previous.connection.isOpen;
-    return crossed ? previous.connection : undefined;
+    // Also one that cannot be called: left alone, its endpoint would take it for the station's connection later.
+    return previous !== undefined && previous.transport !== session.transport ? previous.connection : undefined;
   }
 
   /** A connection ended. Nothing happens when a newer one has taken its place. */

@@ -60,9 +60,11 @@ function attempt(exchange: Exchange, body: Buffer): Attempt {
         });
     });
     request.once("response", resolve);
-    request.on("error", (error) =>
-      reject(signal.aborted ? signal.reason : new NotConnectedError(action, connected, error)),
-    );
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      if (signal.aborted) reject(signal.reason);
+      else if (error.code?.startsWith("HPE_")) reject(new HttpBodyError(400, "the response is not HTTP", error));
+      else reject(new NotConnectedError(action, connected, error));
+    });
     request.end(body);
   }).then(async (response) => {
     try {
@@ -91,7 +93,7 @@ function isReset(error: unknown): boolean {
  * Posts an envelope and collects the response.
  *
  * @throws NotConnectedError when the peer cannot be reached or the connection breaks
- * @throws HttpBodyError when the response is too large or cannot be decompressed
+ * @throws HttpBodyError when the response is not HTTP, too large or cannot be decompressed
  */
 export async function exchangeEnvelope(exchange: Exchange): Promise<ExchangeResult> {
   const body = exchange.compression

@@ -6,9 +6,9 @@ import { deflate, gunzip, gzip, inflate, inflateRaw } from "node:zlib";
 export class HttpBodyError extends Error {
   override readonly name = "HttpBodyError";
   /** HTTP status that tells the sender. */
-  readonly status: 400 | 413 | 415;
+  readonly status: 400 | 413 | 415 | 503;
 
-  constructor(status: 400 | 413 | 415, reason: string, cause?: unknown) {
+  constructor(status: 400 | 413 | 415 | 503, reason: string, cause?: unknown) {
     super(reason, cause === undefined ? undefined : { cause });
     this.status = status;
   }
@@ -46,21 +46,55 @@ async function decompress(bytes: Buffer, coding: string, maxBytes: number): Prom
   }
 }
 
-function collect(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** The bytes that all unfinished bodies of an endpoint may take together. */
+export class BodyBudget {
+  #bytesLeft: number;
+
+  constructor(bytes: number) {
+    this.#bytesLeft = bytes;
+  }
+
+  /** False when so much is not left; then nothing was taken. */
+  take(bytes: number): boolean {
+    if (bytes > this.#bytesLeft) return false;
+    this.#bytesLeft -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#bytesLeft += bytes;
+  }
+}
+
+/**
+ * Receives a request's or response's body as it is on the wire. Its bytes do not go beyond `maxBytes`, nor those of all
+ * bodies that are received on one `budget` beyond that.
+ *
+ * @throws HttpBodyError when it is too large, or the budget is used up; the stream's error when it breaks off.
+ */
+export function receiveBody(message: IncomingMessage, maxBytes: number, budget?: BodyBudget): Promise<Buffer> {
   const tooLarge = () => new HttpBodyError(413, `more than ${maxBytes} bytes`);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let taken = 0;
     const settle = (outcome: () => void) => {
       message.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
       // An abort after this must not become an unhandled error, and what is left must not fill buffers.
       message.on("error", () => {}).resume();
+      budget?.give(taken);
       outcome();
     };
     const onData = (chunk: Buffer) => {
       size += chunk.length;
-      if (size > maxBytes) settle(() => reject(tooLarge()));
-      else chunks.push(chunk);
+      if (size > maxBytes) {
+        settle(() => reject(tooLarge()));
+      } else if (budget?.take(chunk.length) === false) {
+        settle(() => reject(new HttpBodyError(503, "no capacity at present")));
+      } else {
+        taken += chunk.length;
+        chunks.push(chunk);
+      }
     };
     const onEnd = () => settle(() => resolve(Buffer.concat(chunks, size)));
     const onError = (error: Error) => settle(() => reject(error));
@@ -70,16 +104,15 @@ function collect(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
   });
 }
 
-/**
- * Reads a request's or response's body, decompressed. Neither the bytes on the wire nor those after
- * decompression go beyond `maxBytes`.
- *
- * @throws HttpBodyError when it is too large, corrupt or in an unknown encoding; the stream's error when it breaks off.
- */
-export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const bytes = await collect(message, maxBytes);
+/** Decompresses a body that was received, to at most `maxBytes`. @throws HttpBodyError when it is corrupt, too large or in an unknown encoding */
+export async function decompressBody(message: IncomingMessage, bytes: Buffer, maxBytes: number): Promise<Buffer> {
   const coding = (message.headers["content-encoding"] ?? "identity").trim().toLowerCase();
   return coding === "identity" || coding === "" ? bytes : decompress(bytes, coding, maxBytes);
+}
+
+/** Receives and decompresses a body, each to at most `maxBytes`. Throws as {@link receiveBody} and {@link decompressBody}. */
+export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return decompressBody(message, await receiveBody(message, maxBytes), maxBytes);
 }
 
 /** Compresses a text. */

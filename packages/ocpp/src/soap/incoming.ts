@@ -11,7 +11,7 @@ import { ValidationError } from "../errors.ts";
 import { describeViolation } from "../validation/violation.ts";
 import { type Addressing, ANONYMOUS_ADDRESS, type Envelope, parseEnvelope } from "./envelope.ts";
 import { faultFor, SoapFault } from "./fault.ts";
-import { HttpBodyError, readBody } from "./http-body.ts";
+import { BodyBudget, decompressBody, HttpBodyError, receiveBody } from "./http-body.ts";
 import { SoapReply } from "./reply.ts";
 import { findOperation, findService, type Operation, type SoapVersion, serviceOf } from "./soap-version.ts";
 import { decodeXml } from "./xml-encoding.ts";
@@ -50,40 +50,55 @@ export interface IncomingSettings {
 
 const UNAVAILABLE = { status: 503, headers: { "retry-after": "5" } };
 
+/** As many bodies of the largest size may be on their way at a time, or any number of smaller ones. */
+const MAX_UNFINISHED_BODIES = 256;
+
+function noCapacity(): SoapFault {
+  return new SoapFault("Receiver", "InternalError", "no capacity at present", UNAVAILABLE);
+}
+
 /** The requests that come in at an endpoint's own HTTP listener, each answered in its HTTP response. */
 export class IncomingSoap {
   readonly #settings: IncomingSettings;
   readonly #perIdentity = new Map<string, number>();
+  readonly #bodies: BodyBudget;
+  #pending = 0;
   #running = 0;
   #isStopped = false;
   #idle: (() => void)[] = [];
 
   constructor(settings: IncomingSettings) {
     this.#settings = settings;
+    this.#bodies = new BodyBudget(MAX_UNFINISHED_BODIES * settings.maxBodyBytes);
+  }
+
+  /** Requests that are not answered yet, also those that have not arrived as a whole. */
+  get pending(): number {
+    return this.#pending;
   }
 
   /** Answers one POST. Never rejects. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = new SoapReply(request, response, this.#settings);
-    this.#running++;
+    this.#pending++;
     try {
-      if (this.#isStopped || this.#running > this.#settings.maxRequests) {
-        throw new SoapFault("Receiver", "InternalError", "no capacity at present", UNAVAILABLE);
-      }
-      await this.#handle(request, reply);
+      if (this.#isStopped) throw noCapacity();
+      const body = await this.#receive(request);
+      // Whoever sends half a request, and waits, takes nobody's place.
+      await this.#withinCapacity(() => this.#handle(request, body, reply));
     } catch (error) {
       this.#report(reply, error);
       await reply.fault(faultFor(error)).catch(() => response.destroy());
     } finally {
-      this.#running--;
-      if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      this.#pending--;
+      if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
 
   /** Refuses further requests. Resolves when those in work are answered. */
   stop(): Promise<void> {
     this.#isStopped = true;
-    if (this.#running === 0) return Promise.resolve();
+    if (this.#pending === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -99,8 +114,18 @@ export class IncomingSoap {
     }
   }
 
-  async #handle(request: IncomingMessage, reply: SoapReply): Promise<void> {
-    const text = await this.#readText(request);
+  async #withinCapacity(work: () => Promise<void>): Promise<void> {
+    if (this.#isStopped || this.#running >= this.#settings.maxRequests) throw noCapacity();
+    this.#running++;
+    try {
+      await work();
+    } finally {
+      this.#running--;
+    }
+  }
+
+  async #handle(request: IncomingMessage, body: Buffer, reply: SoapReply): Promise<void> {
+    const text = await this.#readText(request, body);
     const envelope = openRequest(text);
     const deviations = new Set<string>();
     const { version, namespace } = this.#serviceFor(envelope);
@@ -135,20 +160,23 @@ export class IncomingSoap {
     );
   }
 
-  async #readText(request: IncomingMessage): Promise<string> {
-    const contentType = request.headers["content-type"];
+  async #receive(request: IncomingMessage): Promise<Buffer> {
     try {
-      if (contentType?.trimStart().toLowerCase().startsWith("multipart/")) {
+      if (request.headers["content-type"]?.trimStart().toLowerCase().startsWith("multipart/")) {
         throw new HttpBodyError(415, "attachments, which OCPP-S does not have");
       }
-      return decodeXml(await readBody(request, this.#settings.maxBodyBytes), contentType);
+      return await receiveBody(request, this.#settings.maxBodyBytes, this.#bodies);
     } catch (cause) {
-      if (cause instanceof HttpBodyError) {
-        const headers = cause.status === 413 ? { connection: "close" } : {};
-        throw new SoapFault("Sender", "ProtocolError", cause.message, { status: cause.status, headers, cause });
-      }
-      if (cause instanceof XmlSyntaxError) throw new SoapFault("Sender", "ProtocolError", cause.message, { cause });
-      throw cause;
+      throw bodyFault(cause);
+    }
+  }
+
+  async #readText(request: IncomingMessage, body: Buffer): Promise<string> {
+    try {
+      const bytes = await decompressBody(request, body, this.#settings.maxBodyBytes);
+      return decodeXml(bytes, request.headers["content-type"]);
+    } catch (cause) {
+      throw bodyFault(cause);
     }
   }
 
@@ -231,6 +259,16 @@ export class IncomingSoap {
     // OCPP-S 1.6 table 1: a message that does not comply with the specification is the sender's ProtocolError.
     throw new SoapFault("Sender", "ProtocolError", `${action}: ${describeViolation(checked.violation)}`);
   }
+}
+
+/** The Fault for a body that cannot be read; other errors as they are. */
+function bodyFault(cause: unknown): unknown {
+  if (cause instanceof HttpBodyError) {
+    if (cause.status === 503) return noCapacity();
+    const headers = cause.status === 413 ? { connection: "close" } : {};
+    return new SoapFault("Sender", "ProtocolError", cause.message, { status: cause.status, headers, cause });
+  }
+  return cause instanceof XmlSyntaxError ? new SoapFault("Sender", "ProtocolError", cause.message, { cause }) : cause;
 }
 
 function openRequest(text: string): Envelope {

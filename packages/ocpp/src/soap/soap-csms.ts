@@ -125,6 +125,11 @@ export class SoapCsms {
     return this.#stations.peers;
   }
 
+  /** Requests that are not answered yet, also those that have not arrived as a whole. */
+  get pendingRequests(): number {
+    return this.#incoming.pending;
+  }
+
   /** Registers or replaces the handler of an action. @throws TypeError when stations of the version do not send it */
   handle<V extends SoapVersion, A extends keyof Handlers<V, "CSMS"> & string>(
     version: V,
