@@ -123,6 +123,7 @@ export async function compose(deps: {
     siteOf: (stationId) => provisioning.station(stationId)?.site,
   });
   const transactions = createTransactions({ ...shared, authorization, metering });
+  provisioning.onBoot((stationId) => transactions.stationBooted(stationId));
   const dataTransfer = createDataTransfer(shared);
   const blocks: readonly Block[] = [
     provisioning,
@@ -132,7 +133,7 @@ export async function compose(deps: {
     authorization,
     metering,
     transactions,
-    createAvailability({ ...shared, provisioning }),
+    createAvailability({ ...shared, provisioning, connectorShown: transactions.connectorShown }),
     dataTransfer,
     createCertificates(shared),
     createDiagnostics({ provisioning }),

@@ -6,7 +6,7 @@ import type { CommandRegistry } from "../../gateway/commands.ts";
 import type { StationCalls, StationMessageRoutes } from "../../gateway/station-messages.ts";
 import type { Provisioning } from "../provisioning/index.ts";
 import { availabilityRoutes } from "./api.ts";
-import type { ConnectorState } from "./connector-status.ts";
+import type { ConnectorState, ReportedStatus } from "./connector-status.ts";
 import { registerFamily1, translateFamily1 } from "./ocpp1.ts";
 import { registerFamily2 } from "./ocpp2.ts";
 import { statusOfValue } from "./reported-values.ts";
@@ -22,6 +22,14 @@ export interface AvailabilityDependencies {
   readonly groupCommit: GroupCommit;
   readonly log: Logger;
   readonly provisioning: Pick<Provisioning, "station" | "onBoot" | "onDeletion" | "onValues" | "noteStationTime">;
+  /** Is told what stations of family 1 show, stored already, and at {@link Availability.load} what is known. */
+  readonly connectorShown?: (stationId: string, shown: ConnectorShown) => void;
+}
+
+/** What a station shows of a connector, with times in milliseconds since 1970. */
+interface ConnectorShown extends Pick<ReportedStatus, "evseId" | "status" | "detail"> {
+  readonly timestampMs?: number | undefined;
+  readonly receivedAtMs: number;
 }
 
 /** Block G, availability: the state of stations, EVSEs and connectors. */
@@ -38,7 +46,7 @@ export interface Availability {
 
 /** Makes the block. */
 export function createAvailability(dependencies: AvailabilityDependencies): Availability {
-  const { database, groupCommit, log, provisioning } = dependencies;
+  const { database, groupCommit, log, provisioning, connectorShown } = dependencies;
   const service = new AvailabilityService(groupCommit, log);
   provisioning.onBoot((stationId) => service.booted(stationId));
   provisioning.onDeletion((stationId: string, unit: WriteUnit) => service.stageDeletion(stationId, unit));
@@ -52,10 +60,17 @@ export function createAvailability(dependencies: AvailabilityDependencies): Avai
   return {
     async load() {
       service.clear();
-      for (const { stationId, state } of await readConnectors(database)) service.restore(stationId, state);
+      for (const { stationId, state } of await readConnectors(database)) {
+        service.restore(stationId, state);
+        const { since, receivedAt } = state;
+        connectorShown?.(stationId, { ...state, timestampMs: since.getTime(), receivedAtMs: receivedAt.getTime() });
+      }
     },
     registerRoutes(routes) {
-      registerFamily1(routes, service, provisioning.noteStationTime);
+      registerFamily1(routes, service, provisioning.noteStationTime, (stationId, reported, receivedAt) => {
+        const timestampMs = reported.timestamp?.getTime();
+        connectorShown?.(stationId, { ...reported, timestampMs, receivedAtMs: receivedAt.getTime() });
+      });
       registerFamily2(routes, service, provisioning.noteStationTime);
     },
     registerCommands: translateFamily1,

@@ -5,7 +5,7 @@ import {
   type StationMessageRoutes,
 } from "../../gateway/station-messages.ts";
 import { stationDate } from "../../gateway/station-time.ts";
-import { checkNumber, connectorStatusOf } from "./connector-status.ts";
+import { checkNumber, connectorStatusOf, type ReportedStatus } from "./connector-status.ts";
 import type { AvailabilityService } from "./service.ts";
 
 /** Registers StatusNotification of family 1 (1.6 §4.9). */
@@ -13,29 +13,28 @@ export function registerFamily1(
   routes: StationMessageRoutes,
   service: AvailabilityService,
   noteStationTime: (stationId: string, stationTime: Date, receivedAt: Date) => void,
+  shown: (stationId: string, reported: ReportedStatus, receivedAt: Date) => void,
 ): void {
   routes.on1("StatusNotification", async (request, { stationId, version, receivedAt }) => {
     const { connectorId, status } = request;
     checkNumber("connectorId", connectorId);
     const timestamp = request.timestamp === undefined ? undefined : stationDate(request.timestamp, receivedAt);
     if (timestamp !== undefined) noteStationTime(stationId, timestamp, receivedAt);
-    await service.report(
-      stationId,
-      {
-        evseId: connectorId,
-        // Connector n is EVSE n with connector 1; connector 0 is the station.
-        connectorId: connectorId === 0 ? 0 : 1,
-        status: connectorStatusOf(status),
-        // What 1.2 and 1.5 said is in `status` already; only 1.6 tells more.
-        detail: version === "1.6" ? status : undefined,
-        errorCode: request.errorCode === "NoError" ? undefined : request.errorCode,
-        info: request.info,
-        vendorId: request.vendorId,
-        vendorErrorCode: request.vendorErrorCode,
-        timestamp,
-      },
-      receivedAt,
-    );
+    const reported: ReportedStatus = {
+      evseId: connectorId,
+      // Connector n is EVSE n with connector 1; connector 0 is the station.
+      connectorId: connectorId === 0 ? 0 : 1,
+      status: connectorStatusOf(status),
+      // What 1.2 and 1.5 said is in `status` already; only 1.6 tells more.
+      detail: version === "1.6" ? status : undefined,
+      errorCode: request.errorCode === "NoError" ? undefined : request.errorCode,
+      info: request.info,
+      vendorId: request.vendorId,
+      vendorErrorCode: request.vendorErrorCode,
+      timestamp,
+    };
+    await service.report(stationId, reported, receivedAt);
+    shown(stationId, reported, receivedAt);
     return {};
   });
 }

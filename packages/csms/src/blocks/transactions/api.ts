@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { type Static, Type } from "typebox";
 import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../../api/paging.ts";
-import { notFound } from "../../api/problem.ts";
+import { conflict, notFound } from "../../api/problem.ts";
 import {
   type EnergyTotal,
   type Metering,
@@ -31,7 +31,7 @@ const EnergySchema = Type.Object({
 });
 
 const Status = Type.Enum(["Open", "Ended", "Abandoned"], {
-  description: "Abandoned: its end is not known, but its EVSE serves a later transaction",
+  description: "Abandoned: its end is not known, but it is over; abandonedBy tells by which rule",
 });
 
 const TransactionProperties = {
@@ -46,6 +46,14 @@ const TransactionProperties = {
   chargingState: Type.Optional(Type.String()),
   startedAt: Type.Optional(time("Absent when its start has not come")),
   endedAt: Type.Optional(time("Absent when its end has not come")),
+  abandonedBy: Type.Optional(
+    Type.Enum(["Superseded", "ConnectorFree", "StationDenies", "Operator"], {
+      description:
+        "Superseded: its EVSE serves a later transaction. ConnectorFree: its connector was shown free. " +
+        "StationDenies: the station knows of no such transaction after a boot. Operator: somebody closed it",
+    }),
+  ),
+  closedAt: Type.Optional(time("When it was closed although its end had not come")),
   supersededAt: Type.Optional(time("When its EVSE began to serve another transaction")),
   firstEventAt: time("By the station's clock"),
   lastEventAt: time("By the station's clock"),
@@ -115,6 +123,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export function transactionRoutes(
   store: TransactionStore,
   metering: Pick<Metering, "read" | "summarise">,
+  close: (id: string) => Promise<boolean>,
 ): FastifyPluginAsyncTypebox {
   const tags = ["Transactions"];
   const find = async (id: string): Promise<StoredTransaction> => {
@@ -168,6 +177,26 @@ export function transactionRoutes(
           summaryOf(metering, found.transaction),
         ]);
         return detailJson(found, events, meter);
+      },
+    );
+
+    server.post(
+      "/transactions/:id/close",
+      {
+        schema: {
+          tags,
+          summary: "Close an open transaction whose end will not come",
+          description:
+            "Changes the books only: the station is told nothing, requestStopTransaction does that. The transaction " +
+            "becomes Abandoned, and Ended when its end comes after all. 409 when it is not open.",
+          params: Params,
+          response: { 200: TransactionSchema },
+        },
+      },
+      async ({ params }) => {
+        await find(params.id);
+        if (!(await close(params.id))) throw conflict("the transaction is not open");
+        return transactionJson(await find(params.id));
       },
     );
 
@@ -267,6 +296,8 @@ function transactionJson({ transaction, receivedAt, updatedAt }: StoredTransacti
     chargingState: transaction.latest("chargingState"),
     startedAt: iso(state.started?.value.atMs),
     endedAt: iso(state.ended?.value.atMs),
+    abandonedBy: transaction.abandonedBy,
+    closedAt: iso(state.closed?.atMs),
     supersededAt: iso(state.supersededAtMs),
     firstEventAt: new Date(state.firstAtMs).toISOString(),
     lastEventAt: new Date(transaction.lastAtMs).toISOString(),

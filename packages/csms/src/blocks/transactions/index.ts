@@ -1,15 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { Timers } from "@polyphase/ocpp";
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit } from "../../database/write-unit.ts";
-import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
+import type { StationCalls, StationMessageRoutes } from "../../gateway/station-messages.ts";
 import type { Authorization, OpenTransactions } from "../authorization/index.ts";
 import type { Metering } from "../metering/index.ts";
 import { transactionRoutes } from "./api.ts";
 import { registerFamily1 } from "./ocpp1.ts";
 import { registerFamily2 } from "./ocpp2.ts";
 import { TransactionService } from "./service.ts";
+import { type ConnectorShown, SilentEnds } from "./silent-ends.ts";
 import { TransactionStore } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
 import { uuidV7 } from "./transaction-id.ts";
@@ -17,6 +19,7 @@ import { TransactionLedger } from "./transaction-ledger.ts";
 import { TransactionNumbers } from "./transaction-numbers.ts";
 
 export { migrations } from "./migrations.ts";
+export type { ConnectorShown } from "./silent-ends.ts";
 export { transactionEventPartitions } from "./store.ts";
 export type { Transaction, TransactionStatus } from "./transaction.ts";
 export { keepTransactions } from "./transaction-retention.ts";
@@ -37,13 +40,29 @@ export interface TransactionsDependencies {
   readonly newId?: () => string;
   /** Waits before something that failed in the background is tried again. Default: a timer. */
   readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
+  /** Passing time, for what is done later. Default: timers that keep no process alive. */
+  readonly timers?: Pick<Timers, "after">;
 }
+
+/** The machine's timers. */
+const systemTimers: Pick<Timers, "after"> = {
+  after(delayMs, task) {
+    const timer = setTimeout(task, delayMs).unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 /** Block E, transactions; answers the MeterValues of block J too, which it counts to what runs on the EVSE. */
 export interface Transactions extends OpenTransactions {
   /** Reads what runs. Must be done before the first message. */
   load(): Promise<void>;
   registerRoutes(routes: StationMessageRoutes): void;
+  /** Learns how stations are asked. */
+  registerCommands(commands: unknown, calls: StationCalls): void;
+  /** A station was accepted after a boot: what it forgot will be found out. */
+  stationBooted(stationId: string): void;
+  /** A station of family 1 shows what a connector does, now or before a restart of ours. */
+  connectorShown(stationId: string, shown: ConnectorShown): void;
   readonly api: FastifyPluginAsyncTypebox;
   /** Open transactions of a station. */
   openOf(stationId: string): readonly Transaction[];
@@ -76,20 +95,32 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     metering,
     remoteStarts: authorization,
     numbers: new TransactionNumbers(() => store.reserveNumbers()),
+    clock,
     log,
   });
   authorization.countOpenTransactionsOf(service);
+  let calls: StationCalls | undefined;
+  const timers = dependencies.timers ?? systemTimers;
+  const silentEnds = new SilentEnds({ ledger, clock, log, calls: () => calls, timers });
   return {
     load: () => ledger.load(),
     registerRoutes(routes) {
       registerFamily1(routes, service);
       registerFamily2(routes, service);
     },
-    api: transactionRoutes(store, metering),
+    registerCommands(_commands, stationCalls) {
+      calls = stationCalls;
+    },
+    stationBooted: (stationId) => silentEnds.booted(stationId),
+    connectorShown: (stationId, shown) => silentEnds.connectorShown(stationId, shown),
+    api: transactionRoutes(store, metering, (id) => service.closeByOperator(id)),
     openTransactionsOf: (idToken, except) => service.openTransactionsOf(idToken, except),
     openOf: (stationId) => service.openOf(stationId),
     runningOn: (stationId, evseId) => service.runningOn(stationId, evseId),
     settled: () => ledger.settled(),
-    close: () => ledger.close(),
+    async close() {
+      await silentEnds.close();
+      await ledger.close();
+    },
   };
 }

@@ -70,7 +70,7 @@ function stopFits(transaction: Transaction, { atMs, idTag, meterStopWh }: StopEv
 /** Whether a moment lies within a transaction; one that runs has no end yet, and clocks that are not set prove nothing. */
 export function covers(transaction: Transaction, atMs: number): boolean {
   const { beganAtMs, state } = transaction;
-  const endedAtMs = state.ended?.value.atMs ?? state.supersededAtMs;
+  const endedAtMs = state.ended?.value.atMs ?? state.supersededAtMs ?? state.closed?.atMs;
   if (isClockSet(atMs) && isClockSet(beganAtMs) && atMs < beganAtMs) return false;
   return endedAtMs === undefined || atMs <= endedAtMs;
 }

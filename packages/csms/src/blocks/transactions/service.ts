@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Clock } from "../../clock.ts";
 import type { GroupCommit } from "../../database/write-unit.ts";
 import { SerialTasks } from "../../serial-tasks.ts";
 import type { OpenTransactions, RemoteStartRecord } from "../authorization/index.ts";
@@ -19,6 +20,7 @@ export interface TransactionServiceParts {
   readonly metering: Pick<Metering, "store">;
   readonly remoteStarts: RemoteStartRecord;
   readonly numbers: TransactionNumbers;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -88,6 +90,16 @@ export class TransactionService implements OpenTransactions {
   /** The transaction that runs on an EVSE. */
   runningOn(stationId: string, evseId: number): Transaction | undefined {
     return this.#memory.hot.runningOn(stationId, evseId);
+  }
+
+  /**
+   * Closes an open transaction whose end will not come, as an operator decided. Resolves with whether it was open.
+   */
+  async closeByOperator(id: string): Promise<boolean> {
+    const stored = await this.#parts.store.get(id);
+    if (stored?.transaction.status !== "Open") return false;
+    const transaction = this.#memory.keep(stored.transaction);
+    return this.#ledger.closeTransaction(transaction, { atMs: this.#parts.clock.now().getTime(), rule: "Operator" });
   }
 
   /**

@@ -15,7 +15,7 @@ import {
   type TransactionStore,
   transactionRow,
 } from "./store.ts";
-import { Transaction, type TransactionIdentity } from "./transaction.ts";
+import { type Closure, Transaction, type TransactionIdentity } from "./transaction.ts";
 import type { PresentedToken, TransactionEvent } from "./transaction-event.ts";
 import { TransactionMemory } from "./transaction-memory.ts";
 import { factsOf, publish } from "./transaction-news.ts";
@@ -100,18 +100,24 @@ export class TransactionLedger {
   apply(transaction: Transaction, received: TransactionEvent, isNew = false): Promise<Verdict | undefined> {
     const { clock, groupCommit } = this.#parts;
     const { identity } = transaction;
-    const verdict = this.judge(transaction, received);
-    const event = verdict === undefined ? received : withVerdict(received, verdict);
     const before = { evseId: transaction.evseId, chargingState: transaction.latest("chargingState") };
     const wasEnded = transaction.state.ended !== undefined;
     const hadToken = transaction.state.token;
     const hadStart = transaction.state.started !== undefined;
-    const isMore = transaction.tell(event) || isNew;
-    if (isMore) this.#yield(transaction);
-    const changesEnergy = isMore || event.meterValues.length > 0;
-    const isCounted = changesEnergy ? transaction.measure(event.meterValues) : true;
-
-    const finish = (): Promise<void> => {
+    let verdict: Verdict | undefined;
+    let isMore = true;
+    const store = (): Promise<void> => {
+      verdict = this.judge(transaction, received);
+      const event = verdict === undefined ? received : withVerdict(received, verdict);
+      const isReopened = transaction.reopenBy(event);
+      isMore = transaction.tell(event) || isNew || isReopened;
+      if (isMore) this.#yield(transaction);
+      const changesEnergy = isMore || event.meterValues.length > 0;
+      const isCounted = changesEnergy ? transaction.measure(event.meterValues) : true;
+      const finish = () => write(event, isReopened);
+      return isCounted ? finish() : this.#measureAll(transaction, event.meterValues).then(finish);
+    };
+    const write = (event: TransactionEvent, isReopened: boolean): Promise<void> => {
       const unit = groupCommit.unit();
       const now = clock.now();
       if (isMore) unit.add(saveTransaction, transactionRow(transaction, now));
@@ -122,18 +128,17 @@ export class TransactionLedger {
         started: !hadStart && transaction.state.started !== undefined,
         ended: !wasEnded && transaction.state.ended !== undefined,
         updated:
+          isReopened ||
           !PERIODIC.has(event.triggerReason) ||
           transaction.latest("chargingState") !== before.chargingState ||
           transaction.state.token !== hadToken,
       });
       return unit.commit();
     };
-    const stored = this.#holding(transaction, () =>
-      isCounted ? finish() : this.#measureAll(transaction, event.meterValues).then(finish),
-    );
+    const stored = this.#holding(transaction, store);
     const { evseId } = transaction;
     if (isMore) this.memory.hot.refresh(transaction);
-    const isPlaced = evseId !== undefined && (isNew || evseId !== before.evseId || event.eventType === "Started");
+    const isPlaced = evseId !== undefined && (isNew || evseId !== before.evseId || received.eventType === "Started");
     return stored.then(() => {
       if (isPlaced) this.#settleEvse(transaction, evseId);
       return verdict;
@@ -151,9 +156,12 @@ export class TransactionLedger {
     });
   }
 
-  /** Runs what changes and stores a transaction while it takes nothing else; reads it anew when that fails. */
+  /**
+   * Runs what changes and stores a transaction while it takes nothing else; reads it anew when that fails. Everything
+   * that changes it belongs into `work`, also what changes it at once: what throws there must not leave memory ahead
+   * of the database.
+   */
   #holding(transaction: Transaction, work: () => Promise<void>): Promise<void> {
-    // A row that cannot be made fails here and not at its caller, who has changed the transaction already.
     const done = new Promise<void>((resolve) => resolve(work()));
     transaction.busy = done.then(
       () => {
@@ -282,14 +290,26 @@ export class TransactionLedger {
   }
 
   async #abandon(transaction: Transaction, fromMs: number): Promise<void> {
+    await this.#endByRule(transaction, fromMs, () => transaction.supersede(fromMs));
+  }
+
+  /**
+   * Closes a transaction whose end has not come. It is no longer open, keeps what is known of it, goes on when an
+   * event shows that it does, and becomes Ended when its end comes after all. Resolves with whether it was open.
+   */
+  closeTransaction(transaction: Transaction, closure: Closure): Promise<boolean> {
+    return this.#endByRule(transaction, closure.atMs, () => transaction.close(closure));
+  }
+
+  async #endByRule(transaction: Transaction, fromMs: number, mark: () => void): Promise<boolean> {
     while (transaction.busy !== undefined) await transaction.busy;
-    if (!this.memory.hot.has(transaction) || transaction.status !== "Open") return;
+    if (!this.memory.hot.has(transaction) || transaction.status !== "Open") return false;
     const { stationId, transactionId } = transaction.identity;
-    this.#parts.log.warn({ stationId, transactionId }, "a transaction was abandoned: its EVSE served a later one");
-    transaction.supersede(fromMs);
-    const isCounted = transaction.measure([]);
     const stored = this.#holding(transaction, async () => {
-      if (!isCounted) await this.#measureAll(transaction, []);
+      mark();
+      const rule = transaction.abandonedBy;
+      this.#parts.log.warn({ stationId, transactionId, rule }, "a transaction is over although its end has not come");
+      if (!transaction.measure([])) await this.#measureAll(transaction, []);
       const unit = this.#parts.groupCommit.unit();
       unit.add(saveTransaction, transactionRow(transaction, this.#parts.clock.now()));
       unit.publish({
@@ -302,6 +322,7 @@ export class TransactionLedger {
     });
     this.memory.hot.refresh(transaction);
     await stored;
+    return true;
   }
 }
 

@@ -12,8 +12,25 @@ import {
 import { SeqNoRanges } from "./seq-no-ranges.ts";
 import { type EventFacts, orderOf, type PresentedToken, type TransactionEvent } from "./transaction-event.ts";
 
-/** Open: runs as far as we know. Ended: its station said so. Abandoned: the EVSE serves another one since. */
+/**
+ * Open: runs as far as we know. Ended: its station said so. Abandoned: its station never said so, but it is over by
+ * one of {@link AbandonRule}; it becomes Ended when its end comes after all.
+ */
 export type TransactionStatus = "Open" | "Ended" | "Abandoned";
+
+/**
+ * Why a transaction is taken to be over although its end has not come. Superseded: its EVSE serves a later one.
+ * ConnectorFree: its station showed the connector free and told no more of it. StationDenies: its station was asked
+ * after a boot and knows of no such transaction. Operator: somebody closed it.
+ */
+export type AbandonRule = "Superseded" | "ConnectorFree" | "StationDenies" | "Operator";
+
+/** That a transaction was closed although its end has not come. */
+export interface Closure {
+  /** Since when it is over, in milliseconds since 1970. */
+  readonly atMs: number;
+  readonly rule: Exclude<AbandonRule, "Superseded">;
+}
 
 /** A value with the place in the transaction's order of the event that told it. */
 interface Told<Value> {
@@ -69,6 +86,8 @@ export interface TransactionState {
   ended?: Told<EdgeFacts>;
   /** When the EVSE began to serve another transaction, in milliseconds since 1970. */
   supersededAtMs?: number;
+  /** Closed by a rule or by an operator. */
+  closed?: Closure;
   token?: Told<JudgedToken>;
   stopToken?: Told<JudgedToken>;
   earliest: { [Fact in EarliestFact]?: Told<NonNullable<EventFacts[Fact]>> };
@@ -165,7 +184,14 @@ export class Transaction {
 
   get status(): TransactionStatus {
     if (this.state.ended !== undefined) return "Ended";
-    return this.state.supersededAtMs === undefined ? "Open" : "Abandoned";
+    return this.abandonedBy === undefined ? "Open" : "Abandoned";
+  }
+
+  /** Why it is taken to be over, where its station has not said so. */
+  get abandonedBy(): AbandonRule | undefined {
+    const { ended, supersededAtMs, closed } = this.state;
+    if (ended !== undefined) return undefined;
+    return supersededAtMs === undefined ? closed?.rule : "Superseded";
   }
 
   get evseId(): number | undefined {
@@ -201,6 +227,26 @@ export class Transaction {
   supersede(atMs: number): void {
     this.#bounds = undefined;
     this.state.supersededAtMs = Math.max(atMs, this.#lastAtMs, this.#meteredToMs ?? atMs);
+  }
+
+  /** It is over although its end has not come. */
+  close(closure: Closure): void {
+    this.#bounds = undefined;
+    this.state.closed = closure;
+  }
+
+  /**
+   * Takes a closure back when an event shows that the transaction goes on: one that its station told live, or that is
+   * dated after the closure. What an operator closed stays closed. Returns whether it did.
+   */
+  reopenBy(event: TransactionEvent): boolean {
+    const { closed, ended } = this.state;
+    if (closed === undefined || closed.rule === "Operator" || ended !== undefined) return false;
+    const goesOn = event.seqNo === undefined ? event.atMs > closed.atMs : !event.offline;
+    if (event.eventType === "Ended" || !goesOn) return false;
+    this.#bounds = undefined;
+    delete this.state.closed;
+    return true;
   }
 
   /** The last value of a measurand that is shown with running transactions. */
