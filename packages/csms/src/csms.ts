@@ -5,6 +5,7 @@ import { keepTransactions } from "./blocks/transactions/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { compose, migrations, type Parts, partitionedTables } from "./compose.ts";
 import type { Config } from "./config.ts";
+import { claimDatabase, type DatabaseInUseError } from "./database/database-claim.ts";
 import { migrateDatabase } from "./database/migrate.ts";
 import { startPartitionMaintenance } from "./database/partitions.ts";
 import { keepEvents } from "./events/index.ts";
@@ -28,6 +29,11 @@ export interface Csms {
   /** The one-time link that creates the first administrator, where there is none. */
   readonly setupUrl?: string;
   readonly parts: Parts;
+  /**
+   * Resolves when another process has taken the database, which happens only after the connection to it was lost. The
+   * CSMS must then be closed: what it keeps in memory is no longer true.
+   */
+  readonly databaseLost: Promise<DatabaseInUseError>;
   /**
    * Stops in order: no new stations and requests, answers that are under way go out, stations are closed with 1001,
    * what waits is written, the embedded database is stopped. May be called more than once.
@@ -89,7 +95,8 @@ async function listenHttp(parts: Parts, { host, httpPort }: Config): Promise<num
 /**
  * Starts a CSMS: database, migrations, memory, listeners. What was started is stopped again when a later step fails.
  *
- * @throws StartError, ListenError, DatabaseConnectionError, EmbeddedDatabaseError, DatabaseTooNewError, MigrationError
+ * @throws StartError, ListenError, DatabaseConnectionError, EmbeddedDatabaseError, DatabaseInUseError,
+ * DatabaseTooNewError, MigrationError
  *
  * @example
  * ```ts
@@ -116,6 +123,12 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
     const storage = await openStorage({ ...config, poolSize: config.databasePoolSize, log });
     undo.push(() => storage.close());
     const { kysely } = storage.database;
+    let onLost: (error: DatabaseInUseError) => void = () => undefined;
+    const databaseLost = new Promise<DatabaseInUseError>((resolve) => {
+      onLost = resolve;
+    });
+    const claim = await claimDatabase({ database: storage.database, log, onLost });
+    undo.push(() => claim.release());
     const done = await migrateDatabase(kysely, migrations);
     if (done.length > 0) log.info({ migrations: done }, "database migrated");
     const tables = partitionedTables(config);
@@ -147,6 +160,7 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
       ...(ocpp.tlsPort === undefined ? {} : { ocppTlsPort: ocpp.tlsPort }),
       ...(setupUrl === undefined ? {} : { setupUrl }),
       parts,
+      databaseLost,
       close() {
         closing ??= close();
         return closing;

@@ -12,6 +12,7 @@ export {
 } from "./config.ts";
 export { type Csms, StartError, type StartOptions, startCsms } from "./csms.ts";
 export { DatabaseConnectionError } from "./database/connection.ts";
+export { DatabaseInUseError } from "./database/database-claim.ts";
 export { EmbeddedDatabaseError } from "./database/embedded-database-error.ts";
 export { DatabaseTooNewError, MigrationError } from "./database/migrate.ts";
 export type { DomainEvent, DomainEventType, StoredEvent } from "./events/index.ts";

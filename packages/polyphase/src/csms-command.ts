@@ -4,6 +4,7 @@ import {
   type Csms,
   createLog,
   DatabaseConnectionError,
+  DatabaseInUseError,
   DatabaseTooNewError,
   EmbeddedDatabaseError,
   ListenError,
@@ -21,6 +22,7 @@ import { DemoFiles } from "./demo/demo-files.ts";
 const EXPLAINED = [
   ConfigError,
   DatabaseConnectionError,
+  DatabaseInUseError,
   DatabaseTooNewError,
   EmbeddedDatabaseError,
   ListenError,
@@ -54,17 +56,20 @@ async function run(version: string, demo: boolean, overrides: Readonly<Record<st
     for (const running of started.reverse()) await running.close().catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw new AggregateError(failures, "not everything stopped in good order");
   };
-  // A second signal while the first one is being obeyed ends the process the hard way, as users expect.
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping !== undefined) process.exit(1);
-    console.log(`${signal}: stopping ...`);
-    stopping = stop().then(
-      () => process.exit(0),
+  const stopAndExit = (code: number): void => {
+    stopping ??= stop().then(
+      () => process.exit(code),
       (error: unknown) => {
         console.error(error);
         process.exit(1);
       },
     );
+  };
+  // A second signal while the first one is being obeyed ends the process the hard way, as users expect.
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping !== undefined) process.exit(1);
+    console.log(`${signal}: stopping ...`);
+    stopAndExit(0);
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
@@ -82,6 +87,10 @@ async function run(version: string, demo: boolean, overrides: Readonly<Record<st
     );
     const csms = await startCsms({ config, log: createLog({ level: config.logLevel }), version });
     started.push(csms);
+    void csms.databaseLost.then((error) => {
+      console.error(`polyphase: ${error.message}`);
+      stopAndExit(1);
+    });
     tellAddresses(csms, config, demo);
     if (demo) {
       const { dataDir, adminToken = "" } = config;
