@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { peerNetwork } from "./peer-network.ts";
 
 /** How many failures are forgiven. */
 export interface ThrottleLimits {
@@ -8,7 +9,7 @@ export interface ThrottleLimits {
   readonly perAddress?: number;
   /** A failure is forgotten after this many milliseconds; default one minute. */
   readonly windowMs?: number;
-  /** Keys remembered at most; the oldest are forgotten first; default 20,000. */
+  /** Addresses, and as many pairs of address and identity, remembered at most; the oldest are forgotten first; default 20,000. */
   readonly maxKeys?: number;
 }
 
@@ -20,7 +21,8 @@ interface Failures {
 /**
  * Slows down guessing. Failures are counted per address and identity together, so that guessing from elsewhere
  * cannot lock a station out, and per address with a generous limit, because many honest stations share one behind a
- * proxy. Credentials that were verified lately must be let through before asking here.
+ * proxy. Of IPv6 a whole network of 64 bits counts as one address. Credentials that were verified lately must be let
+ * through before asking here.
  */
 export class CredentialThrottle {
   readonly #clock: Clock;
@@ -28,7 +30,9 @@ export class CredentialThrottle {
   readonly #perAddress: number;
   readonly #windowMs: number;
   readonly #maxKeys: number;
-  readonly #failures = new Map<string, Failures>();
+  readonly #ofPairs = new Map<string, Failures>();
+  /** Apart, so that many identities cannot push out the count of the address that tries them. */
+  readonly #ofAddresses = new Map<string, Failures>();
 
   constructor(clock: Clock, limits: ThrottleLimits = {}) {
     this.#clock = clock;
@@ -41,44 +45,42 @@ export class CredentialThrottle {
   /** Seconds to wait before another attempt is looked at; 0 when it may be made now. */
   waitS(address: string, identity: string): number {
     return Math.max(
-      this.#waitS(pairKey(address, identity), this.#perIdentity),
-      this.#waitS(addressKey(address), this.#perAddress),
+      this.#waitS(this.#ofPairs.get(pairKey(address, identity)), this.#perIdentity),
+      this.#waitS(this.#ofAddresses.get(peerNetwork(address)), this.#perAddress),
     );
   }
 
   /** Counts an attempt that failed. */
   failed(address: string, identity: string): void {
-    this.#count(pairKey(address, identity));
-    this.#count(addressKey(address));
+    this.#count(this.#ofPairs, pairKey(address, identity));
+    this.#count(this.#ofAddresses, peerNetwork(address));
   }
 
   /** Forgets the failures of a station that has proven itself from this address. */
   succeeded(address: string, identity: string): void {
-    this.#failures.delete(pairKey(address, identity));
+    this.#ofPairs.delete(pairKey(address, identity));
   }
 
-  #waitS(key: string, limit: number): number {
-    const failures = this.#failures.get(key);
+  #waitS(failures: Failures | undefined, limit: number): number {
     if (failures === undefined || failures.count < limit) return 0;
     const leftMs = failures.since + this.#windowMs - this.#clock.now().getTime();
     return leftMs <= 0 ? 0 : Math.ceil(leftMs / 1000);
   }
 
-  #count(key: string): void {
+  #count(counts: Map<string, Failures>, key: string): void {
     const now = this.#clock.now().getTime();
-    const failures = this.#failures.get(key);
+    const failures = counts.get(key);
     if (failures !== undefined && now < failures.since + this.#windowMs) {
       failures.count += 1;
       return;
     }
-    this.#failures.delete(key);
-    this.#failures.set(key, { count: 1, since: now });
-    if (this.#failures.size > this.#maxKeys) {
-      const oldest = this.#failures.keys().next();
-      if (!oldest.done) this.#failures.delete(oldest.value);
+    counts.delete(key);
+    counts.set(key, { count: 1, since: now });
+    if (counts.size > this.#maxKeys) {
+      const oldest = counts.keys().next();
+      if (!oldest.done) counts.delete(oldest.value);
     }
   }
 }
 
-const pairKey = (address: string, identity: string) => `${address}\n${identity}`;
-const addressKey = (address: string) => address;
+const pairKey = (address: string, identity: string) => `${peerNetwork(address)}\n${identity}`;

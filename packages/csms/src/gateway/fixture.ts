@@ -55,14 +55,19 @@ export class MemoryStations implements KnownStations {
 export class MemoryCredentials implements StationCredentials {
   readonly passwords = new Map<string, Buffer>();
   verifications = 0;
+  /** Whether passwords that were verified are known afterwards. */
+  remembers = false;
+  readonly #verified = new Map<string, Buffer>();
 
-  isVerified(): undefined {
-    return undefined;
+  isVerified(stationId: string, password: Buffer): true | undefined {
+    return this.#verified.get(stationId)?.equals(password) === true ? true : undefined;
   }
 
   async verifyPassword(stationId: string, password: Buffer): Promise<boolean> {
     this.verifications += 1;
-    return this.passwords.get(stationId)?.equals(password) ?? false;
+    const isRight = this.passwords.get(stationId)?.equals(password) ?? false;
+    if (isRight && this.remembers) this.#verified.set(stationId, password);
+    return isRight;
   }
 
   certificateCommonName(): string | undefined {

@@ -141,3 +141,67 @@ describe("overload", () => {
     expect(most).toBe(2);
   });
 });
+
+describe("a flood of wrong passwords", () => {
+  const slow = { concurrent: 1, queued: 1_000, queuedPerKey: 500 };
+  const ask = (remoteAddress: string, given: typeof wrong, identity = "CP1") =>
+    decide({ identity, remoteAddress, authorization: given });
+
+  beforeEach(() => {
+    stations.put("CP1", { securityProfile: 1 });
+    stations.put("CP2", { securityProfile: 1 });
+    credentials.passwords.set("CP2", password);
+    const throttle = new CredentialThrottle({ now: () => new Date(now) });
+    authentication = new StationAuthentication({ stations, credentials, throttle, admission: slow });
+  });
+
+  it("that comes all at once costs no more hashes than one that comes slowly", async () => {
+    const outcomes = await Promise.all(Array.from({ length: 400 }, () => ask("192.0.2.66", wrong)));
+    expect(outcomes.filter((outcome) => outcome === "401 credentials")).toHaveLength(5);
+    expect(outcomes.filter((outcome) => outcome === "429 throttled")).toHaveLength(395);
+    expect(credentials.verifications).toBe(5);
+  });
+
+  it("does not keep the station out that comes from elsewhere, nor make it wait for its turn", async () => {
+    const order: string[] = [];
+    const flood = Array.from({ length: 400 }, async () => order.push(await ask("192.0.2.66", wrong)));
+    expect(await ask("192.0.2.1", authorization)).toBe("profile 1");
+    // No more than what ran before it and one turn of the flood.
+    expect(order.length).toBeLessThan(10);
+    await Promise.all(flood);
+  });
+
+  it("leaves room in the queue for other addresses", async () => {
+    const flood = Array.from({ length: 600 }, () => ask("192.0.2.66", wrong));
+    const honest = ask("192.0.2.1", authorization);
+    const outcomes = await Promise.all(flood);
+    expect(outcomes.filter((outcome) => outcome === "503 overloaded").length).toBeGreaterThanOrEqual(99);
+    expect(await honest).toBe("profile 1");
+  });
+
+  it("counts all of an IPv6 network as one address", async () => {
+    for (let index = 0; index < 5; index++) expect(await ask(`2001:db8::${index}`, wrong)).toBe("401 credentials");
+    expect(await ask("2001:db8::abcd", wrong)).toBe("429 throttled");
+    expect(await ask("2001:db8:0:1::1", authorization)).toBe("profile 1");
+  });
+
+  it("with many identities does not push the count of its address out", async () => {
+    const throttle = new CredentialThrottle({ now: () => new Date(now) }, { perAddress: 50, maxKeys: 20 });
+    for (let index = 0; index < 50; index++) throttle.failed("192.0.2.66", `CP-${index}`);
+    expect(throttle.waitS("192.0.2.66", "CP-99")).toBe(60);
+  });
+
+  it("at the same address lets in a station whose password was verified before, and the others a minute later", async () => {
+    credentials.remembers = true;
+    expect(await ask("192.0.2.66", authorization)).toBe("profile 1");
+    for (let index = 0; index < 300; index++) {
+      stations.put(`X${index}`, { securityProfile: 1 });
+      await ask("192.0.2.66", wrong, `X${index}`);
+    }
+    const second = { username: Buffer.from("CP2"), password };
+    expect(await ask("192.0.2.66", authorization)).toBe("profile 1");
+    expect(await ask("192.0.2.66", second, "CP2")).toBe("429 throttled");
+    now += 60_000;
+    expect(await ask("192.0.2.66", second, "CP2")).toBe("profile 1");
+  });
+});

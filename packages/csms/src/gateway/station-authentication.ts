@@ -1,6 +1,7 @@
-import { ConcurrencyLimit, OverloadedError } from "./concurrency-limit.ts";
+import { ConcurrencyLimit, type ConcurrencyLimits, OverloadedError } from "./concurrency-limit.ts";
 import type { CredentialThrottle } from "./credential-throttle.ts";
 import type { KnownStation, KnownStations, SecurityProfile, StationCredentials } from "./known-stations.ts";
+import { peerNetwork } from "./peer-network.ts";
 import { identityDefect } from "./station-identity.ts";
 
 /** What a station shows when it connects (OCPP-J) or sends a request (OCPP-S). */
@@ -56,7 +57,7 @@ export interface StationAuthenticationOptions {
   readonly credentials: StationCredentials;
   readonly throttle: CredentialThrottle;
   /** Password verifications at once, and those that may wait. */
-  readonly admission?: { readonly concurrent: number; readonly queued: number };
+  readonly admission?: ConcurrencyLimits;
   /** Organization that client certificates must name (A00.FR.404); any when absent. */
   readonly operatorName?: string | undefined;
 }
@@ -85,7 +86,9 @@ export class StationAuthentication {
     this.#stations = options.stations;
     this.#credentials = options.credentials;
     this.#throttle = options.throttle;
-    this.#admission = new ConcurrencyLimit(options.admission ?? { concurrent: 16, queued: 10_000 });
+    this.#admission = new ConcurrencyLimit(
+      options.admission ?? { concurrent: 16, queued: 10_000, queuedPerKey: 5_000 },
+    );
     this.#operatorName = options.operatorName;
   }
 
@@ -159,13 +162,11 @@ export class StationAuthentication {
     profile: SecurityProfile,
   ): Promise<AuthenticationDecision> {
     try {
-      const verified = await this.#admission.run(
-        () => this.#credentials.verifyPassword(station.stationId, password),
+      return await this.#admission.run(
+        () => this.#verifyInTurn(proof, station, password, profile),
         proof.signal,
+        peerNetwork(proof.remoteAddress),
       );
-      if (!verified) return this.#refused(proof, unauthorized("credentials", "wrong credentials"));
-      this.#throttle.succeeded(proof.remoteAddress, proof.identity);
-      return this.#accepted(station, profile);
     } catch (error) {
       const overloaded = error instanceof OverloadedError;
       return {
@@ -176,6 +177,23 @@ export class StationAuthentication {
         retryAfterS: 5 + Math.floor((this.#admission.waiting * 5) / 1000),
       };
     }
+  }
+
+  async #verifyInTurn(
+    proof: StationProof,
+    station: KnownStation,
+    password: Buffer,
+    profile: SecurityProfile,
+  ): Promise<AuthenticationDecision> {
+    // While it waited the same may have been verified, or others of its address may have failed too often.
+    if (this.#credentials.isVerified(station.stationId, password) === true) return this.#accepted(station, profile);
+    const waitS = this.#throttle.waitS(proof.remoteAddress, proof.identity);
+    if (waitS > 0) return throttled(waitS);
+    if (!(await this.#credentials.verifyPassword(station.stationId, password))) {
+      return this.#refused(proof, unauthorized("credentials", "wrong credentials"));
+    }
+    this.#throttle.succeeded(proof.remoteAddress, proof.identity);
+    return this.#accepted(station, profile);
   }
 
   #certificateDefect(subject: CertificateSubject, station: KnownStation): string | undefined {
