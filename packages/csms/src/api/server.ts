@@ -17,6 +17,7 @@ import { type AuditTrail, registerAudit } from "./audit/audit-hooks.ts";
 import { type Credentials, registerAuthentication } from "./authentication.ts";
 import { known, toProblem } from "./error-mapping.ts";
 import { type ReadinessCheck, registerHealth } from "./health.ts";
+import { lazySerialization } from "./lazy-serialization.ts";
 import { type Metrics, registerMetrics } from "./metrics.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { PROBLEM_MEDIA_TYPE, type ProblemError, problemDocument } from "./problem.ts";
@@ -111,6 +112,7 @@ function createServer(options: ApiOptions): ApiServer {
     genReqId: requestId,
     trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     routerOptions: { maxParamLength: 512 },
+    schemaController: lazySerialization(),
     return503OnClosing: true,
     frameworkErrors: answerWithProblem,
   }).withTypeProvider<TypeBoxTypeProvider>();
