@@ -36,6 +36,7 @@ import type { PartitionedTable } from "./database/partitions.ts";
 import { EventLog, EventStore, migrations as eventMigrations } from "./events/index.ts";
 import {
   createGateway,
+  DeviationWatch,
   type Gateway,
   migrations as gatewayMigrations,
   messageLogTable,
@@ -110,6 +111,10 @@ export async function compose(deps: {
   registerCommitMetrics(metrics, () => groupCommit.counts());
   const shared = { database, groupCommit, clock, log };
 
+  const deviations = new DeviationWatch({
+    ...{ ...shared, metrics },
+    stations: { find: (stationId) => provisioning.knownStations.find(stationId) },
+  });
   const provisioning = createProvisioning({
     ...shared,
     rules: { unknownStations: config.unknownStations, heartbeatIntervalS: config.heartbeatIntervalS },
@@ -149,6 +154,7 @@ export async function compose(deps: {
     stations: provisioning.knownStations,
     credentials: security.credentials,
     metrics,
+    deviations,
     operatorName: config.operatorName,
     soapPublicUrl: config.soapPublicUrl,
     limits: {

@@ -6,7 +6,13 @@ import { Metrics } from "../api/metrics.ts";
 import { systemClock } from "../clock.ts";
 import { maintainPartitions } from "../database/partitions.ts";
 import { MemoryCredentials } from "../gateway/fixture.ts";
-import { createGateway, type Gateway, migrations as gatewayMigrations, messageLogTable } from "../gateway/index.ts";
+import {
+  createGateway,
+  DeviationWatch,
+  type Gateway,
+  migrations as gatewayMigrations,
+  messageLogTable,
+} from "../gateway/index.ts";
 import { migrations as availabilityMigrations, createAvailability } from "./availability/index.ts";
 import { createDiagnostics } from "./diagnostics/index.ts";
 import { type BlockDatabase, openBlockDatabase, serveBlocks, silentLog } from "./fixture.ts";
@@ -36,11 +42,11 @@ beforeAll(async () => {
     rules: { unknownStations: "pending", pendingRetryS: 2 },
     inventoryRules: { delayMs: 50 },
   });
+  const parts = { ...shared, stations: provisioning.knownStations, metrics: new Metrics() };
   gateway = createGateway({
-    ...shared,
-    stations: provisioning.knownStations,
+    ...parts,
     credentials: new MemoryCredentials(),
-    metrics: new Metrics(),
+    deviations: new DeviationWatch(parts),
   });
   const availability = createAvailability({ ...shared, provisioning });
   const diagnostics = createDiagnostics({ provisioning });

@@ -8,7 +8,6 @@ import { type CommandRegistry, UnknownCommandError } from "./commands.ts";
 import type { KnownStations } from "./known-stations.ts";
 import { readMessages } from "./message-log/message-page.ts";
 import type { StationCalls } from "./station-messages.ts";
-import { type StationTolerances, toleranceRules } from "./tolerance/station-tolerances.ts";
 
 /** What the routes of the gateway work with. */
 export interface GatewayApiDeps {
@@ -16,9 +15,6 @@ export interface GatewayApiDeps {
   readonly stations: KnownStations;
   readonly calls: StationCalls;
   readonly commands: CommandRegistry;
-  readonly tolerances: StationTolerances;
-  /** Stores what an operator decided of a rule; undefined returns to the default. */
-  setTolerance(stationId: string, rule: string, enabled: boolean | undefined): Promise<void>;
 }
 
 const StationParams = Type.Object({ stationId: Type.String({ minLength: 1, description: "Identity of the station" }) });
@@ -67,24 +63,12 @@ const MessageQuery = Type.Object({
   to: Type.Optional(Type.String({ format: "date-time", description: "Before this time" })),
 });
 
-const ToleranceSchema = Type.Object({
-  rule: Type.String(),
-  description: Type.String(),
-  enabled: Type.Boolean(),
-  isOverridden: Type.Boolean({ description: "Whether it was decided for this station" }),
-});
-const ToleranceParams = Type.Object({
-  ...StationParams.properties,
-  rule: Type.Enum(toleranceRules.map(({ name }) => name)),
-});
-
 /** Routes to command and call stations, and to see what they said. */
 export function gatewayApi(deps: GatewayApiDeps): FastifyPluginAsyncTypebox {
   return async (server) => {
     await server.register(commandRoutes(deps));
     await server.register(callRoutes(deps));
     await server.register(messageRoutes(deps));
-    await server.register(toleranceRoutes(deps));
   };
 }
 
@@ -225,60 +209,6 @@ function messageRoutes({ stations, database }: GatewayApiDeps): FastifyPluginAsy
           (row) => row,
           ({ id }) => [id],
         );
-      },
-    );
-  };
-}
-
-function toleranceRoutes({ stations, tolerances, setTolerance }: GatewayApiDeps): FastifyPluginAsyncTypebox {
-  const tags = ["stations"];
-  return async (server) => {
-    server.get(
-      "/stations/:stationId/tolerances",
-      {
-        schema: {
-          tags,
-          summary: "List the deviations that are tolerated of a station",
-          params: StationParams,
-          response: { 200: PageOf(ToleranceSchema) },
-        },
-      },
-      async ({ params }) => {
-        requireStation(stations, params.stationId);
-        return { items: [...tolerances.of(params.stationId)], nextCursor: null };
-      },
-    );
-    server.put(
-      "/stations/:stationId/tolerances/:rule",
-      {
-        schema: {
-          tags,
-          summary: "Decide whether a deviation is tolerated of a station",
-          params: ToleranceParams,
-          body: Type.Object({ enabled: Type.Boolean() }, { additionalProperties: false }),
-          response: { 204: Type.Null() },
-        },
-      },
-      async ({ params, body }, reply) => {
-        requireStation(stations, params.stationId);
-        await setTolerance(params.stationId, params.rule, body.enabled);
-        return await reply.code(204).send(null);
-      },
-    );
-    server.delete(
-      "/stations/:stationId/tolerances/:rule",
-      {
-        schema: {
-          tags,
-          summary: "Return a tolerance of a station to its default",
-          params: ToleranceParams,
-          response: { 204: Type.Null() },
-        },
-      },
-      async ({ params }, reply) => {
-        requireStation(stations, params.stationId);
-        await setTolerance(params.stationId, params.rule, undefined);
-        return await reply.code(204).send(null);
       },
     );
   };

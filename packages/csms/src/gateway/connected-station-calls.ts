@@ -24,16 +24,34 @@ import {
   StationTimeoutError,
 } from "./station-messages.ts";
 import type { ConnectedStation, StationSessions } from "./station-sessions.ts";
+import type { StationDeviations } from "./tolerance/conduct.ts";
+import { type CallSpacing, SpacedCalls } from "./tolerance/spaced-calls.ts";
+import { type TriggerWatch, triggeredAction } from "./tolerance/trigger-watch.ts";
+
+/** What {@link ConnectedStationCalls} works with. */
+export interface ConnectedStationCallsOptions {
+  readonly sessions: StationSessions;
+  readonly stations: KnownStations;
+  readonly deviations: StationDeviations;
+  readonly triggers: TriggerWatch;
+  readonly spacing: CallSpacing;
+}
 
 /** Calls to the stations whose connections this process holds. */
 export class ConnectedStationCalls implements StationCalls {
   readonly #sessions: StationSessions;
   readonly #stations: KnownStations;
+  readonly #deviations: StationDeviations;
+  readonly #triggers: TriggerWatch;
+  readonly #spaced: SpacedCalls;
   #pending = 0;
 
-  constructor(options: { readonly sessions: StationSessions; readonly stations: KnownStations }) {
+  constructor(options: ConnectedStationCallsOptions) {
     this.#sessions = options.sessions;
     this.#stations = options.stations;
+    this.#deviations = options.deviations;
+    this.#triggers = options.triggers;
+    this.#spaced = new SpacedCalls(options.spacing);
   }
 
   /** Calls that wait for their turn or for their answer. */
@@ -106,13 +124,21 @@ export class ConnectedStationCalls implements StationCalls {
     admitCall(station, stationId, action);
     // Before the answer, for the triggered message may overtake it.
     if (station?.registrationStatus !== "Accepted") rememberTriggered(session, action, payload);
+    const triggered = triggeredAction(action, payload);
+    if (triggered !== undefined) this.#triggers.expect(stationId, triggered);
+    let isAccepted = false;
     this.#pending += 1;
     try {
-      return await session.connection.callUntyped(action, payload, options);
+      const send = () => session.connection.callUntyped(action, payload, options);
+      const response = await this.#spaced.run(stationId, action, send);
+      isAccepted = (response as { readonly status?: unknown } | null)?.status === "Accepted";
+      return response;
     } catch (error) {
+      if (error instanceof CallTimeoutError) this.#deviations.showed(stationId, "unanswered-call", { action });
       throw callError(stationId, error);
     } finally {
       this.#pending -= 1;
+      if (triggered !== undefined && !isAccepted) this.#triggers.settled(stationId, triggered);
     }
   }
 }

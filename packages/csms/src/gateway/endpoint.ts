@@ -6,6 +6,7 @@ import type { KnownStation, SecurityProfile } from "./known-stations.ts";
 import type { AuthenticationDecision, StationAuthentication, StationProof } from "./station-authentication.ts";
 import type { StationRouter } from "./station-router.ts";
 import type { StationSessions } from "./station-sessions.ts";
+import type { StationDeviations } from "./tolerance/conduct.ts";
 
 /** What was found out in the handshake, for the session that it opens. */
 export interface SessionProof {
@@ -20,6 +21,8 @@ export interface EndpointDeps {
   readonly sessions: StationSessions;
   readonly router: StationRouter;
   readonly tolerance: ToleranceHook;
+  /** Told of what a connection shows of its station. */
+  readonly deviations: StationDeviations;
   readonly observer: EndpointObserver;
   readonly clock: Clock;
   /** Told of every refused station. */

@@ -14,7 +14,6 @@ export class GatewayMetrics {
   /** Counted here and told when asked: a counter with labels costs a hundred times an addition. */
   readonly #messages = new Map<string, MessageCount>();
   readonly #refusedHandshakes: Counter<"cause">;
-  readonly #tolerated: Counter<"rule" | "version">;
   readonly #violations: Counter<"version" | "direction">;
   readonly #ignored: Counter<string>;
   readonly #failures: Counter<string>;
@@ -36,11 +35,6 @@ export class GatewayMetrics {
       name: "polyphase_station_handshakes_refused_total",
       help: "Stations turned away before they could speak",
       labelNames: ["cause"],
-    });
-    this.#tolerated = metrics.counter({
-      name: "polyphase_station_tolerated_total",
-      help: "Deviations from the specification that a rule let pass",
-      labelNames: ["rule", "version"],
     });
     this.#violations = metrics.counter({
       name: "polyphase_station_violations_total",
@@ -75,10 +69,6 @@ export class GatewayMetrics {
 
   handshakeRefused(cause: string): void {
     this.#refusedHandshakes.inc({ cause });
-  }
-
-  tolerated(rule: string, version: string): void {
-    this.#tolerated.inc({ rule, version });
   }
 
   violated(version: string, direction: string): void {

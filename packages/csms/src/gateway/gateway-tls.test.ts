@@ -14,6 +14,7 @@ import {
 } from "./certificate-fixture.ts";
 import { MemoryCredentials, MemoryStations, RecordedWrites } from "./fixture.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
+import { DeviationWatch } from "./tolerance/deviation-watch.ts";
 
 const open: Array<{ close(): unknown }> = [];
 let stations: MemoryStations;
@@ -24,17 +25,16 @@ let tlsPort: number;
 beforeEach(async () => {
   stations = new MemoryStations();
   credentials = new MemoryCredentials();
-  gateway = createGateway({
+  const parts = {
     stations,
-    credentials,
     groupCommit: new RecordedWrites(),
     clock: systemClock,
     // The message log cannot be written here; that is not what these tests are about.
     database: {} as Kysely<unknown>,
     log: pino({ level: "silent" }),
     metrics: new Metrics(),
-    operatorName: "Operator",
-  });
+  };
+  gateway = createGateway({ ...parts, credentials, deviations: new DeviationWatch(parts), operatorName: "Operator" });
   const ports = await gateway.listen({
     host: "127.0.0.1",
     port: 0,

@@ -18,6 +18,7 @@ import { messageLogTable } from "./message-log/message-log.ts";
 import { readMessages } from "./message-log/message-page.ts";
 import { migrations } from "./migrations.ts";
 import { CommandNotSupportedError, StationAnsweredError, StationOfflineError } from "./station-messages.ts";
+import { DeviationWatch } from "./tolerance/deviation-watch.ts";
 
 const open: Array<{ close(): unknown }> = [];
 const log = pino({ level: "silent" });
@@ -55,15 +56,14 @@ afterEach(async () => {
 });
 
 function newGateway(wait?: (durationMs: number) => Promise<void>): Gateway {
+  const parts = { stations, groupCommit: writes, clock: systemClock, database: database.kysely, log };
+  const metrics = new Metrics();
   return createGateway({
+    ...parts,
     ...(wait === undefined ? {} : { wait }),
-    stations,
     credentials,
-    groupCommit: writes,
-    clock: systemClock,
-    database: database.kysely,
-    log,
-    metrics: new Metrics(),
+    metrics,
+    deviations: new DeviationWatch({ ...parts, metrics }),
   });
 }
 

@@ -31,8 +31,12 @@ import { deletePresence, forgetConnections, rememberedAddresses } from "./statio
 import { StationRouter } from "./station-router.ts";
 import { RegisteredRoutes } from "./station-routes.ts";
 import { StationSessions } from "./station-sessions.ts";
-import { delayedStartAnswer, missingSubprotocol, noPing, StationTolerances } from "./tolerance/station-tolerances.ts";
-import { deleteTolerances, ToleranceSettings } from "./tolerance/tolerance-settings.ts";
+import { deviationRoutes } from "./tolerance/api.ts";
+import { delayedStartAnswer, missingSubprotocol, noPing, spacedCalls } from "./tolerance/connection-rules.ts";
+import { deleteDeviations } from "./tolerance/deviation-store.ts";
+import type { DeviationWatch } from "./tolerance/deviation-watch.ts";
+import { deleteTolerances } from "./tolerance/tolerance-settings.ts";
+import { TriggerWatch } from "./tolerance/trigger-watch.ts";
 
 /** What the gateway works with. */
 export interface GatewayDeps {
@@ -45,6 +49,8 @@ export interface GatewayDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** What is tolerated of whom, and who showed what. The gateway loads and closes it. */
+  readonly deviations: DeviationWatch;
   /** Organization that client certificates of security profile 3 must name (A00.FR.404); any when absent. */
   readonly operatorName?: string | undefined;
   /** Address of the SOAP endpoint as stations reach it, for `From`; anonymous when absent. */
@@ -77,6 +83,12 @@ export interface Gateway {
 /** What `delayed-start-answer` waits. */
 const startAnswerDelayMs = 1_000;
 
+/** What `spaced-calls` leaves between an answer and the next call. */
+const callSpacingMs = 2_000;
+
+/** How often it is looked for triggered messages that did not come. */
+const triggerLookMs = 5_000;
+
 /** How often connection changes, and how often the times of stations that were seen, are written. */
 const presenceIntervalMs = 1_000;
 const seenIntervalMs = 30_000;
@@ -95,31 +107,45 @@ class StationGateway implements Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #presence: PresenceRecord;
   readonly #messageLog: MessageLog;
-  readonly #tolerances = new StationTolerances();
-  readonly #toleranceSettings: ToleranceSettings;
+  readonly #deviations: DeviationWatch;
+  readonly #triggers: TriggerWatch;
   readonly #listeners: StationListeners;
   readonly #json: JsonCsms;
   readonly #soap: SoapCsms;
   readonly #soapAddresses = new Map<string, string>();
   readonly #seenTimer: NodeJS.Timeout;
+  readonly #triggerTimer: NodeJS.Timeout;
 
   constructor(deps: GatewayDeps) {
-    const { stations, groupCommit, clock, log, database } = deps;
+    const { stations, groupCommit, clock, log, database, deviations } = deps;
     this.#deps = deps;
+    this.#deviations = deviations;
     this.#presence = new PresenceRecord({ groupCommit, log, intervalMs: presenceIntervalMs });
     const sessions = new StationSessions({ clock, presence: this.#presence });
     this.#seenTimer = setInterval(() => sessions.recordSeen(), seenIntervalMs);
     this.#seenTimer.unref();
     this.#metrics = new GatewayMetrics(deps.metrics, sessions);
     this.#messageLog = new MessageLog({ database, clock, log });
-    this.#toleranceSettings = new ToleranceSettings(database, this.#tolerances);
-    const calls = new ConnectedStationCalls({ sessions, stations });
+    deviations.followVersions((stationId) => sessions.find(stationId)?.version);
+    this.#triggers = new TriggerWatch(clock, (stationId, action) =>
+      deviations.showed(stationId, "trigger-not-executed", { requestedMessage: action }),
+    );
+    this.#triggerTimer = setInterval(() => this.#triggers.look(), triggerLookMs);
+    this.#triggerTimer.unref();
+    const calls = new ConnectedStationCalls({
+      ...{ sessions, stations, deviations, triggers: this.#triggers },
+      spacing: {
+        isNeeded: (stationId) => deviations.rules.isEnabled(stationId, spacedCalls),
+        pass: (stationId) => this.#spaceCalls(stationId),
+      },
+    });
     this.calls = calls;
     this.commands = new StationCommands({ calls: this.calls, groupCommit, clock, log });
-    this.api = gatewayApi({
-      ...{ database, stations, calls: this.calls, commands: this.commands, tolerances: this.#tolerances },
-      setTolerance: (stationId, rule, enabled) => this.#toleranceSettings.set(stationId, rule, enabled),
-    });
+    const messagesAndCommands = gatewayApi({ database, stations, calls: this.calls, commands: this.commands });
+    this.api = async (server) => {
+      await server.register(messagesAndCommands);
+      await server.register(deviationRoutes({ database, groupCommit, stations, deviations }));
+    };
     const endpointDeps = this.#endpointDeps(sessions);
     this.#json = createJsonEndpoint(endpointDeps, deps.limits);
     this.#soap = createSoapEndpoint(endpointDeps, {
@@ -146,7 +172,7 @@ class StationGateway implements Gateway {
 
   async load(): Promise<void> {
     const { database, stations } = this.#deps;
-    await this.#toleranceSettings.load();
+    await this.#deviations.settings.load();
     await forgetConnections(database);
     for (const { stationId, version, address, connected } of await rememberedAddresses(database)) {
       if (stations.find(stationId) === undefined) continue;
@@ -157,10 +183,12 @@ class StationGateway implements Gateway {
   }
 
   removeStation(stationId: string, unit: WriteUnit): () => void {
-    unit.add(deletePresence, { station_id: stationId }).add(deleteTolerances, { station_id: stationId });
+    const row = { station_id: stationId };
+    unit.add(deletePresence, row).add(deleteTolerances, row).add(deleteDeviations, row);
     return () => {
       this.#soapAddresses.delete(stationId);
-      this.#tolerances.forget(stationId);
+      this.#deviations.rules.forget(stationId);
+      this.#deviations.record.forget(stationId);
     };
   }
 
@@ -171,9 +199,11 @@ class StationGateway implements Gateway {
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
     const graceMs = options.graceMs ?? 5_000;
     clearInterval(this.#seenTimer);
+    clearInterval(this.#triggerTimer);
     const closed = this.#listeners.close(graceMs);
     await Promise.all([this.#json.close({ graceMs }), this.#soap.close({ graceMs })]);
     await closed;
+    await this.#deviations.record.close();
     await this.#presence.close();
     await this.#messageLog.close();
   }
@@ -190,10 +220,13 @@ class StationGateway implements Gateway {
         answerAfter: (stationId, version, action) =>
           action === "StartTransaction" ? this.#startAnswerDelay(stationId, version) : undefined,
       }),
-      tolerance: this.#tolerances,
+      tolerance: this.#deviations.rules,
+      deviations: this.#deviations,
       observer: this.#observer(),
       refused: (identity, remoteAddress, { cause, status, reason }) => {
         this.#metrics.handshakeRefused(cause);
+        const evidence = { cause, status, remoteAddress };
+        this.#deviations.rejected("refused-handshake", { stationId: identity, evidence });
         log.warn({ stationId: identity.slice(0, 128), remoteAddress, cause, status, reason }, "station refused");
       },
       upgraded: ({ stationId }, securityProfile) => {
@@ -203,42 +236,55 @@ class StationGateway implements Gateway {
       },
       versionWithoutSubprotocol: (station) =>
         station.configuredVersion ??
-        (this.#tolerances.isEnabled(station.stationId, missingSubprotocol) ? "1.6" : undefined),
-      pingIntervalMs: ({ stationId }) => (this.#tolerances.isEnabled(stationId, noPing) ? 0 : undefined),
-      withoutSubprotocol: (stationId, version) => {
-        this.#metrics.tolerated(missingSubprotocol.name, version);
-        log.info({ stationId, version, rule: missingSubprotocol.name }, "deviation tolerated");
-      },
+        (this.#deviations.rules.isEnabled(station.stationId, missingSubprotocol) ? "1.6" : undefined),
+      pingIntervalMs: ({ stationId }) => (this.#deviations.rules.isEnabled(stationId, noPing) ? 0 : undefined),
+      withoutSubprotocol: (stationId, version) =>
+        this.#deviations.tolerated(missingSubprotocol.name, { stationId, version }),
     };
   }
 
   #startAnswerDelay(stationId: string, version: OcppVersion): Promise<void> | undefined {
     const rule = delayedStartAnswer;
-    if (!this.#tolerances.isEnabled(stationId, rule)) return undefined;
-    this.#metrics.tolerated(rule.name, version);
-    this.#deps.log.info({ stationId, version, action: "StartTransaction", rule: rule.name }, "deviation tolerated");
-    return this.#deps.wait?.(startAnswerDelayMs) ?? setTimeout(startAnswerDelayMs);
+    if (!this.#deviations.rules.isEnabled(stationId, rule)) return undefined;
+    this.#deviations.tolerated(rule.name, { stationId, version, action: "StartTransaction" });
+    return this.#wait(startAnswerDelayMs);
+  }
+
+  #spaceCalls(stationId: string): Promise<void> {
+    this.#deviations.tolerated(spacedCalls.name, { stationId });
+    return this.#wait(callSpacingMs);
+  }
+
+  #wait(durationMs: number): Promise<void> {
+    return this.#deps.wait?.(durationMs) ?? setTimeout(durationMs, undefined, { ref: false });
   }
 
   #observer(): EndpointObserver {
     const { log } = this.#deps;
     const metrics = this.#metrics;
     const messageLog = this.#messageLog;
+    const triggers = this.#triggers;
+    const deviations = this.#deviations.observer();
     return {
       message: (message) => {
         metrics.message(message.version, message.direction, message.kind);
         messageLog.record(message);
+        if (triggers.size > 0 && message.kind === "CALL" && message.direction === "received") {
+          triggers.settled(message.identity, message.action);
+        }
       },
-      tolerated: ({ identity, version, action, rule }) => {
-        metrics.tolerated(rule, version);
-        log.info({ stationId: identity, version, action, rule }, "deviation tolerated");
-      },
-      violated: ({ identity, version, action, direction, violation }) => {
+      tolerated: deviations.tolerated,
+      refused: deviations.refused,
+      violated: (deviation) => {
+        const { identity, version, action, direction, violation } = deviation;
         metrics.violated(version, direction);
+        deviations.violated(deviation);
         log.warn({ stationId: identity, version, action, direction, violation }, "payload refused");
       },
-      ignored: ({ identity, reason, messageId }) => {
+      ignored: (event) => {
+        const { identity, reason, messageId } = event;
         metrics.ignored();
+        deviations.ignored(event);
         log.info({ stationId: identity, reason, messageId }, "frame ignored");
       },
       failed: ({ identity, action, error }) => {

@@ -1,4 +1,4 @@
-import { type Handshake, type HandshakeDecision, JsonCsms } from "@polyphase/ocpp";
+import { type Ending, type Handshake, type HandshakeDecision, JsonCsms } from "@polyphase/ocpp";
 import { type EndpointDeps, proofOf, type SessionProof, sessionProof } from "./endpoint.ts";
 import type { AuthenticationDecision } from "./station-authentication.ts";
 
@@ -18,11 +18,20 @@ export function createJsonEndpoint(deps: EndpointDeps, limits: JsonEndpointLimit
       if (accepted.isWithoutSubprotocol) deps.withoutSubprotocol(connection.identity, connection.version);
     },
     onDisconnect(connection, ending) {
+      const shown = deviationOf(ending);
+      if (shown !== undefined) deps.deviations.showed(connection.identity, shown);
       sessions.closed(connection, ending.reason === "" ? `closed with ${ending.code}` : ending.reason);
     },
   });
   json.handleOthers((payload, context) => router.route(payload, context));
   return json;
+}
+
+/** What the end of a connection shows of its station. */
+function deviationOf({ code, reason, replacedBy }: Ending) {
+  if (replacedBy === true) return "second-connection";
+  if (code === 1009) return "oversized-frame";
+  return reason === "no pong" ? "silent-connection" : undefined;
 }
 
 /** Limits of the WebSocket endpoint; the defaults are those of the protocol library. */

@@ -1,6 +1,6 @@
 import { type Kysely, type Migration, sql } from "kysely";
 
-/** Tables of the gateway: presence, the message log, and tolerance settings. */
+/** Tables of the gateway: presence, the message log, what is tolerated, and which deviations stations showed. */
 export const migrations: Record<string, Migration> = {
   "0003-gateway": {
     async up(db: Kysely<unknown>): Promise<void> {
@@ -39,6 +39,36 @@ export const migrations: Record<string, Migration> = {
           enabled boolean not null,
           primary key (station_id, rule)
         )`.execute(db);
+    },
+  },
+  "0060-gateway-deviations": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        create table model_tolerance (
+          vendor_name text not null,
+          model text not null,
+          rule text not null,
+          enabled boolean not null
+        )`.execute(db);
+      await sql`
+        create unique index model_tolerance_key on model_tolerance (lower(vendor_name), lower(model), rule)`.execute(
+        db,
+      );
+      await sql`
+        create table station_deviation (
+          station_id text not null,
+          deviation text not null,
+          occurrences bigint not null,
+          first_at timestamptz not null,
+          last_at timestamptz not null,
+          example_at timestamptz,
+          example_version text,
+          example_action text,
+          example text,
+          batch text not null,
+          primary key (station_id, deviation)
+        )`.execute(db);
+      await sql`create index station_deviation_name on station_deviation (deviation, station_id)`.execute(db);
     },
   },
   "0004-message-log-answers": {

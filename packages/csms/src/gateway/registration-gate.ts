@@ -10,7 +10,7 @@ const reportsOf: Readonly<Record<string, string>> = {
 };
 
 /** What a triggered message is called where the trigger's name differs from the action's. */
-const triggeredActions: Readonly<Record<string, string>> = {
+export const triggeredActions: Readonly<Record<string, string>> = {
   SignChargePointCertificate: "SignCertificate",
   SignChargingStationCertificate: "SignCertificate",
   SignV2GCertificate: "SignCertificate",

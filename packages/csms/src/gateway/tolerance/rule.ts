@@ -7,18 +7,20 @@ export interface Repair {
   readonly skipValidation?: boolean;
 }
 
-/** A named deviation from the specification that is let pass. */
+/** A named deviation from the specification that is let pass, and can be switched. */
 export interface ToleranceRule {
-  /** Kebab-case; the same in logs, metrics, the API and `station_tolerance`. */
+  /** Kebab-case; the same in logs, metrics, the API and the database. */
   readonly name: string;
   /** One sentence for operators. */
   readonly description: string;
   /** Whether stations have it unless told otherwise. */
   readonly isDefault: boolean;
+  /** A switch of the rule counts from the next connection on, where it cannot from the next message on. */
+  readonly isOfConnection?: boolean;
   /** Repairs a frame that is not JSON; undefined when there is nothing of its kind to repair. */
   frame?(text: string): string | undefined;
-  /** Repairs every place of its kind in a payload; undefined when there is none. */
-  payload?(deviation: Deviation): Repair | undefined;
+  /** Repairs every place of its kind in a payload that came at `now`; undefined when there is none. */
+  payload?(deviation: Deviation, now: () => Date): Repair | undefined;
 }
 
 /** The repaired payload, or undefined when nothing changed. */

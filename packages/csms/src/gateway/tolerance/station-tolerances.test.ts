@@ -1,6 +1,11 @@
-import { catalogue, type Deviation, type OcppVersion } from "@polyphase/ocpp";
+import { catalogue, type Deviation, endpointTolerances, type OcppVersion } from "@polyphase/ocpp";
 import { describe, expect, it } from "vitest";
+import { namedDeviations, toleranceRules } from "./catalogue.ts";
+import { conductDeviations } from "./conduct.ts";
+import { namedRejections } from "./rejections.ts";
 import { StationTolerances } from "./station-tolerances.ts";
+
+const fixedNames = [...conductDeviations.filter(({ isSwitchable }) => !isSwitchable), ...namedRejections];
 
 const tolerances = new StationTolerances();
 
@@ -216,16 +221,75 @@ describe("payloads", () => {
     });
   });
 
-  it("leaves alone what a station's own setting forbids", () => {
-    const strict = new StationTolerances();
-    strict.override("CP1", "null-values", false);
-    expect(tolerate("1.6", "BootNotification", { ...boot, iccid: null }, strict).isAccepted).toBe(false);
-    expect(strict.of("CP1").find(({ rule }) => rule === "null-values")).toMatchObject({
-      enabled: false,
-      isOverridden: true,
+  it("fractional-meter: rounds meterStart and meterStop, and nothing else", () => {
+    const stop = { transactionId: 1, timestamp: "2024-05-01T00:00:00Z", meterStop: 26008.333 };
+    expect(tolerate("1.6", "StopTransaction", stop)).toEqual({
+      rules: ["fractional-meter"],
+      payload: { ...stop, meterStop: 26008 },
+      isAccepted: true,
     });
-    strict.override("CP1", "null-values", undefined);
-    expect(tolerate("1.6", "BootNotification", { ...boot, iccid: null }, strict).isAccepted).toBe(true);
+    const start = { connectorId: 1, idTag: "1", meterStart: 0.5, timestamp: "2024-05-01T00:00:00Z" };
+    expect(tolerate("1.5", "StartTransaction", start)).toMatchObject({ payload: { meterStart: 1 }, isAccepted: true });
+    expect(tolerate("1.6", "StartTransaction", { ...start, connectorId: 1.5 }).isAccepted).toBe(false);
+  });
+
+  it("missing-time: gives a message the time of its arrival, and never a meter value", () => {
+    const now = new Date("2024-05-01T10:11:12.345Z");
+    const clocked = new StationTolerances({ clock: { now: () => now } });
+    const start = { connectorId: 1, idTag: "1", meterStart: 0 };
+    expect(tolerate("1.6", "StartTransaction", start, clocked)).toEqual({
+      rules: ["missing-time"],
+      payload: { ...start, timestamp: "2024-05-01T10:11:12.345Z" },
+      isAccepted: true,
+    });
+    const values = { connectorId: 1, meterValue: [{ sampledValue: [{ value: "1" }] }] };
+    expect(tolerate("1.6", "MeterValues", values, clocked).isAccepted).toBe(false);
+  });
+
+  it("text-for-number: takes numbers and booleans in quotes where an operator switched it on", () => {
+    const start = { connectorId: " 1", idTag: "1", meterStart: "12", timestamp: "2024-05-01T00:00:00Z" };
+    expect(tolerate("1.6", "StartTransaction", start).isAccepted).toBe(false);
+    const lenient = new StationTolerances();
+    lenient.decide("CP1", "text-for-number", true);
+    expect(tolerate("1.6", "StartTransaction", start, lenient)).toMatchObject({
+      rules: ["text-for-number"],
+      payload: { connectorId: 1, meterStart: 12 },
+      isAccepted: true,
+    });
+    for (const meterStart of ["", "12 Wh", "1e3", "0x10", "NaN", "9".repeat(16)]) {
+      expect(tolerate("1.6", "StartTransaction", { ...start, meterStart }, lenient).isAccepted).toBe(false);
+    }
+    const value = { value: "12.50", measurand: "Current.Import" };
+    const given = { evseId: 1, meterValue: [{ timestamp: "2024-05-01T00:00:00Z", sampledValue: [value] }] };
+    expect(tolerate("2.0.1", "MeterValues", given, lenient)).toMatchObject({
+      payload: { meterValue: [{ sampledValue: [{ value: 12.5 }] }] },
+    });
+  });
+
+  it("leaves alone what was decided for a station before what was for its model, and that before the default", () => {
+    const model = { vendorName: "ACME", model: "One" };
+    const decided = new StationTolerances({ station: (stationId) => (stationId === "CP1" ? model : undefined) });
+    const isAccepted = () => tolerate("1.6", "BootNotification", { ...boot, iccid: null }, decided).isAccepted;
+    const shown = () => {
+      const { enabled, decidedFor } = decided.of("CP1").find(({ rule }) => rule === "null-values") ?? {};
+      return [isAccepted(), enabled, decidedFor];
+    };
+    expect(shown()).toEqual([true, true, "default"]);
+    decided.models.set({ vendorName: "acme", model: "*", rule: "null-values", enabled: false });
+    expect(shown()).toEqual([false, false, "model"]);
+    decided.decide("CP1", "null-values", true);
+    expect(shown()).toEqual([true, true, "station"]);
+    decided.decide("CP1", "null-values", undefined);
+    expect(shown()).toEqual([false, false, "model"]);
+    decided.models.delete({ vendorName: "ACME", model: "*", rule: "null-values" });
+    expect(shown()).toEqual([true, true, "default"]);
+  });
+
+  it("knows a rule for everything that the protocol library sets right, but for what only stations meet", () => {
+    const known = new Set(toleranceRules.map(({ name }) => name));
+    expect(endpointTolerances.filter((name) => !known.has(name))).toEqual(["soap-no-identity"]);
+    expect(known.size).toBe(toleranceRules.length);
+    expect(namedDeviations.size).toBe(toleranceRules.length + fixedNames.length);
   });
 
   it("survives payloads of any shape", () => {

@@ -1,108 +1,98 @@
 import type { Deviation, OcppVersion, Tolerance, ToleranceHook } from "@polyphase/ocpp";
-import { enumSpelling, unknownValues } from "./enum-rules.ts";
-import { emptyValue, leadingComma, nulInText, trailingNul } from "./frame-rules.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import type { KnownStation } from "../known-stations.ts";
+import { toleranceRules } from "./catalogue.ts";
+import { ModelDecisions } from "./model-decisions.ts";
 import type { ToleranceRule } from "./rule.ts";
-import {
-  emptyLists,
-  nullValues,
-  numberForText,
-  objectForText,
-  overLongTexts,
-  timeFormat,
-  unknownProperties,
-} from "./shape-rules.ts";
-
-/** A station that offers no subprotocol is taken for the version configured for it, or for 1.6. */
-export const missingSubprotocol: ToleranceRule = {
-  name: "missing-subprotocol",
-  description: "A WebSocket without subprotocol speaks OCPP 1.6. A configured version is always used instead",
-  isDefault: false,
-};
-
-/** For stations that break when they are pinged. */
-export const noPing: ToleranceRule = {
-  name: "no-ping",
-  description: "The station is not pinged; a lost connection is noticed when it connects again",
-  isDefault: false,
-};
-
-/** For stations that lose the answer to a StartTransaction, or hang up, when it comes before they wait for it. */
-export const delayedStartAnswer: ToleranceRule = {
-  name: "delayed-start-answer",
-  description: "StartTransaction is answered after a second; everything else is answered meanwhile",
-  isDefault: false,
-};
-
-/** Every rule; payload rules in the order in which they are applied. */
-export const toleranceRules: readonly ToleranceRule[] = [
-  missingSubprotocol,
-  noPing,
-  delayedStartAnswer,
-  trailingNul,
-  nulInText,
-  leadingComma,
-  emptyValue,
-  nullValues,
-  unknownProperties,
-  numberForText,
-  objectForText,
-  timeFormat,
-  enumSpelling,
-  unknownValues,
-  emptyLists,
-  overLongTexts,
-];
 
 /** Whether a rule applies to a station, and why. */
 export interface StationTolerance {
   readonly rule: string;
   readonly description: string;
   readonly enabled: boolean;
-  /** False while nobody has decided otherwise for this station. */
-  readonly isOverridden: boolean;
+  /** Who decided: for this station, for its model, or nobody. */
+  readonly decidedFor: "station" | "model" | "default";
 }
 
-/** Which rules apply to which station, and their application to what stations send. */
-export class StationTolerances implements ToleranceHook {
-  readonly #overrides = new Map<string, Map<string, boolean>>();
+const rulesByName: ReadonlyMap<string, ToleranceRule> = new Map(toleranceRules.map((rule) => [rule.name, rule]));
+const payloadRules = toleranceRules.filter((rule) => rule.payload !== undefined);
+const frameRules = toleranceRules.filter((rule) => rule.frame !== undefined);
 
-  /** Decides about one rule for one station; undefined returns to the default. */
-  override(stationId: string, rule: string, enabled: boolean | undefined): void {
-    let overrides = this.#overrides.get(stationId);
-    if (overrides === undefined) {
-      overrides = new Map();
-      this.#overrides.set(stationId, overrides);
-    }
-    if (enabled === undefined) overrides.delete(rule);
-    else overrides.set(rule, enabled);
-    if (overrides.size === 0) this.#overrides.delete(stationId);
+/** What {@link StationTolerances} works with. */
+export interface StationTolerancesOptions {
+  /** Vendor and model of a station; nothing is decided by model when absent. */
+  station?(stationId: string): Pick<KnownStation, "vendorName" | "model"> | undefined;
+  readonly clock?: Clock;
+}
+
+/**
+ * Which rules apply to which station, and their application to what stations send. What was decided for a station
+ * counts before what was decided for its model, and that before the default.
+ */
+export class StationTolerances implements ToleranceHook {
+  readonly models = new ModelDecisions();
+  readonly #stationDecisions = new Map<string, Map<string, boolean>>();
+  readonly #station: NonNullable<StationTolerancesOptions["station"]>;
+  readonly #now: () => Date;
+
+  constructor({ station, clock = systemClock }: StationTolerancesOptions = {}) {
+    this.#station = station ?? (() => undefined);
+    this.#now = () => clock.now();
   }
 
-  /** Returns every rule of a station to its default. */
+  /** Decides about one rule for one station; undefined takes the decision back. */
+  decide(stationId: string, rule: string, enabled: boolean | undefined): void {
+    let decisions = this.#stationDecisions.get(stationId);
+    if (decisions === undefined) {
+      decisions = new Map();
+      this.#stationDecisions.set(stationId, decisions);
+    }
+    if (enabled === undefined) decisions.delete(rule);
+    else decisions.set(rule, enabled);
+    if (decisions.size === 0) this.#stationDecisions.delete(stationId);
+  }
+
+  /** Takes every decision about a station back. */
   forget(stationId: string): void {
-    this.#overrides.delete(stationId);
+    this.#stationDecisions.delete(stationId);
   }
 
   /** Whether a rule applies to a station. */
   isEnabled(stationId: string, rule: ToleranceRule): boolean {
-    return this.#overrides.get(stationId)?.get(rule.name) ?? rule.isDefault;
+    return (
+      this.#stationDecisions.get(stationId)?.get(rule.name) ?? this.#ofModel(stationId, rule.name) ?? rule.isDefault
+    );
+  }
+
+  /** Whether a rule applies to a station, by the rule's name. What is no rule cannot be forbidden. */
+  isTolerated(stationId: string, rule: string): boolean {
+    const known = rulesByName.get(rule);
+    return known === undefined || this.isEnabled(stationId, known);
   }
 
   /** All rules as they are for a station. */
   of(stationId: string): readonly StationTolerance[] {
-    const overrides = this.#overrides.get(stationId);
+    const decisions = this.#stationDecisions.get(stationId);
     return toleranceRules.map((rule) => ({
       rule: rule.name,
       description: rule.description,
       enabled: this.isEnabled(stationId, rule),
-      isOverridden: overrides?.has(rule.name) ?? false,
+      decidedFor: decisions?.has(rule.name)
+        ? "station"
+        : this.#ofModel(stationId, rule.name) === undefined
+          ? "default"
+          : "model",
     }));
   }
 
+  allows({ identity, rule }: { readonly identity: string; readonly rule: string }): boolean {
+    return this.isTolerated(identity, rule);
+  }
+
   payload(deviation: Deviation): Tolerance | undefined {
-    for (const rule of toleranceRules) {
-      if (rule.payload === undefined || !this.isEnabled(deviation.identity, rule)) continue;
-      const repair = rule.payload(deviation);
+    for (const rule of payloadRules) {
+      if (!this.isEnabled(deviation.identity, rule)) continue;
+      const repair = rule.payload?.(deviation, this.#now);
       if (repair !== undefined) return { rule: rule.name, ...repair };
     }
     return undefined;
@@ -112,15 +102,22 @@ export class StationTolerances implements ToleranceHook {
   frame(frame: { readonly identity: string; readonly version: OcppVersion; readonly text: string }) {
     const applied: string[] = [];
     let { text } = frame;
-    for (const rule of toleranceRules) {
-      if (rule.frame === undefined || !this.isEnabled(frame.identity, rule)) continue;
-      const changed = rule.frame(text);
+    for (const rule of frameRules) {
+      if (!this.isEnabled(frame.identity, rule)) continue;
+      const changed = rule.frame?.(text);
       if (changed === undefined) continue;
       text = changed;
       applied.push(rule.name);
       if (isJson(text)) return { rule: applied.join("+"), text };
     }
     return undefined;
+  }
+
+  #ofModel(stationId: string, rule: string): boolean | undefined {
+    if (this.models.isEmpty) return undefined;
+    const { vendorName, model } = this.#station(stationId) ?? {};
+    if (vendorName === undefined && model === undefined) return undefined;
+    return this.models.decided(vendorName ?? "", model ?? "", rule);
   }
 }
 
