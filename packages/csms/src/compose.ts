@@ -127,7 +127,7 @@ export async function compose(deps: {
     ...shared,
     siteOf: (stationId) => provisioning.station(stationId)?.site,
   });
-  const transactions = createTransactions({ ...shared, authorization, metering });
+  const transactions = createTransactions({ ...shared, authorization, metering, deviations });
   provisioning.onBoot((stationId) => transactions.stationBooted(stationId));
   const dataTransfer = createDataTransfer(shared);
   const blocks: readonly Block[] = [

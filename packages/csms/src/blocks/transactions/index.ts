@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit } from "../../database/write-unit.ts";
 import type { StationCalls, StationMessageRoutes } from "../../gateway/station-messages.ts";
+import { type StationDeviations, unwatchedDeviations } from "../../gateway/tolerance/conduct.ts";
 import type { Authorization, OpenTransactions } from "../authorization/index.ts";
 import type { Metering } from "../metering/index.ts";
 import { transactionRoutes } from "./api.ts";
@@ -37,6 +38,8 @@ export interface TransactionsDependencies {
   readonly clock: Clock;
   readonly log: Logger;
   /** Makes the identity of a transaction, a UUID. Default: version 7. */
+  /** Told of what stations do that breaks no schema. Default: everything is tolerated and nothing told. */
+  readonly deviations?: StationDeviations;
   readonly newId?: () => string;
   /** Waits before something that failed in the background is tried again. Default: a timer. */
   readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
@@ -78,6 +81,7 @@ export interface Transactions extends OpenTransactions {
 export function createTransactions(dependencies: TransactionsDependencies): Transactions {
   const { database, groupCommit, authorization, metering, clock, log } = dependencies;
   const store = new TransactionStore(database);
+  const deviations = dependencies.deviations ?? unwatchedDeviations;
   const ledger = new TransactionLedger({
     groupCommit,
     store,
@@ -86,6 +90,7 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     clock,
     log,
     newId: dependencies.newId ?? uuidV7(clock),
+    deviations,
     ...(dependencies.pause === undefined ? {} : { pause: dependencies.pause }),
   });
   const service = new TransactionService({
@@ -98,6 +103,7 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     clock,
     log,
   });
+    deviations,
   authorization.countOpenTransactionsOf(service);
   let calls: StationCalls | undefined;
   const timers = dependencies.timers ?? systemTimers;

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit } from "../../database/write-unit.ts";
+import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import { SerialTasks } from "../../serial-tasks.ts";
 import type { OpenTransactions, RemoteStartRecord } from "../authorization/index.ts";
 import { contentKey, type Metering, type MeterValue } from "../metering/index.ts";
@@ -22,6 +23,8 @@ export interface TransactionServiceParts {
   readonly numbers: TransactionNumbers;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told of what stations do that breaks no schema; asked what may count by evidence. */
+  readonly deviations: StationDeviations;
 }
 
 /** A StartTransaction of family 1. */
@@ -143,12 +146,14 @@ export class TransactionService implements OpenTransactions {
         if (!this.#memory.isFree(transaction) || !isLatest()) continue;
         if (!isReuse(transaction, event)) {
           this.#parts.log.warn({ stationId, transactionId, seqNo }, "two events of a transaction have one seqNo");
+          this.#parts.deviations.showed(stationId, "seq-no-twice", { transactionId, seqNo });
           const content = `${event.eventType} ${event.triggerReason} ${event.atMs}`;
           return this.#ledger.apply(transaction, { ...event, key: `${event.key}:${contentKey(content)}` });
         }
       }
       if (isReuse(transaction, event)) {
         this.#parts.log.warn({ stationId, transactionId }, "a transaction id is used again after its end");
+        this.#parts.deviations.showed(stationId, "transaction-id-reused", { transactionId });
         const generation = transaction.identity.generation + 1;
         return this.#ledger.begin({ stationId, transactionId, generation }, event);
       }
@@ -232,7 +237,9 @@ export class TransactionService implements OpenTransactions {
       const repeated = await this.#stoppedBy(stationId, named, content, atMs);
       if (repeated !== undefined) return this.#ledger.judge(repeated, event);
       if (named !== undefined && !this.#memory.isFree(named)) continue;
-      const fitting = transactionThatStopFits(this.#memory.hot.openOf(stationId), { atMs, idTag, meterStopWh });
+      const fitting = this.#parts.deviations.tolerates(stationId, "stop-by-evidence")
+        ? transactionThatStopFits(this.#memory.hot.openOf(stationId), { atMs, idTag, meterStopWh })
+        : undefined;
       if (fitting?.busy !== undefined) {
         await fitting.busy;
         continue;
@@ -263,6 +270,7 @@ export class TransactionService implements OpenTransactions {
       const isNamed = !isPlaceholder(transactionId) && hot.get(stationId, transactionId) !== undefined;
       if (isNamed || hot.byOrigin(stationId, event.key) !== undefined) return undefined;
       this.#parts.log.warn({ stationId, transactionId }, "a stop without a start was kept");
+      this.#parts.deviations.showed(stationId, "stop-without-start", { transactionId });
       const identity = { stationId, transactionId, generation, originKey: event.key };
       return { verdict: await this.#ledger.begin(identity, event) };
     });
@@ -300,9 +308,13 @@ export class TransactionService implements OpenTransactions {
   async measure2(stationId: string, report: MeterReport): Promise<void> {
     for (;;) {
       const transaction = this.#servedAt(stationId, report);
-      if (transaction === undefined) return this.#storeAlone(stationId, report);
+      const { deviations } = this.#parts;
+      if (transaction === undefined || !deviations.tolerates(stationId, "meter-values-outside-transaction")) {
+        return this.#storeAlone(stationId, report);
+      }
       if (transaction.busy === undefined) {
         const { evseId, meterValues, receivedAt } = report;
+        deviations.showed(stationId, "meter-values-outside-transaction", { evseId });
         return this.#ledger.measure(transaction, evseId, meterValues, receivedAt);
       }
       await transaction.busy;
@@ -314,6 +326,7 @@ export class TransactionService implements OpenTransactions {
     const named = (transactionId ?? 0) > 0 ? await this.#memory.find(stationId, String(transactionId)) : undefined;
     const atMs = lastMoment(report.meterValues) ?? report.receivedAt.getTime();
     if (named !== undefined && (named.status === "Open" || covers(named, atMs))) return named;
+    if (!this.#parts.deviations.tolerates(stationId, "meter-values-by-evse")) return named;
     // The id is of a transaction that was over by then, or of none: what the connector serves is likelier.
     return this.#servedAt(stationId, report) ?? named;
   }

@@ -3,9 +3,11 @@ import type { Ocpp21 } from "@polyphase/ocpp";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
+import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import type { Authorizer } from "../authorization/index.ts";
 import type { Metering, MeterValue } from "../metering/index.ts";
 import { isClockSet, isSuperseded } from "./rules.ts";
+import { showConduct } from "./shown-conduct.ts";
 import {
   eventRow,
   insertEvent,
@@ -31,6 +33,8 @@ export interface LedgerParts {
   readonly authorizer: Authorizer;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told of what stations do that breaks no schema. */
+  readonly deviations: StationDeviations;
   /** Makes the identity of a transaction: a UUID. */
   readonly newId: () => string;
   /** Waits before something that failed is tried again. Default: a timer that keeps no process alive. */
@@ -110,6 +114,7 @@ export class TransactionLedger {
       verdict = this.judge(transaction, received);
       const event = verdict === undefined ? received : withVerdict(received, verdict);
       const isReopened = transaction.reopenBy(event);
+    const notesBefore = transaction.imported.notes;
       isMore = transaction.tell(event) || isNew || isReopened;
       if (isMore) this.#yield(transaction);
       const changesEnergy = isMore || event.meterValues.length > 0;
@@ -140,7 +145,13 @@ export class TransactionLedger {
     if (isMore) this.memory.hot.refresh(transaction);
     const isPlaced = evseId !== undefined && (isNew || evseId !== before.evseId || received.eventType === "Started");
     return stored.then(() => {
-      if (isPlaced) this.#settleEvse(transaction, evseId);
+      const { deviations } = this.#parts;
+      showConduct(deviations, transaction, { event: received, verdict: verdict?.status, notesBefore });
+      if (isPlaced) {
+        const startsBesideAnother = received.eventType === "Started" && this.#isBesideAnother(transaction, evseId);
+        if (startsBesideAnother) deviations.showed(identity.stationId, "start-twice", { evseId });
+        this.#settleEvse(transaction, evseId);
+      }
       return verdict;
     });
   }
@@ -275,6 +286,13 @@ export class TransactionLedger {
   }
 
   async #abandonIfFollowed(transaction: Transaction, evseId: number): Promise<void> {
+  #isBesideAnother(transaction: Transaction, evseId: number): boolean {
+    for (const other of this.memory.hot.openOn(transaction.identity.stationId, evseId)) {
+      if (other !== transaction) return true;
+    }
+    return false;
+  }
+
     const { beganAtMs, identity } = transaction;
     if (!isClockSet(beganAtMs)) return;
     const nextMs = await this.#parts.store.nextBegin(identity.stationId, evseId, beganAtMs, this.#parts.clock.now());
