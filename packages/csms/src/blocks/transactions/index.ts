@@ -37,9 +37,9 @@ export interface TransactionsDependencies {
   readonly metering: Metering;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Makes the identity of a transaction, a UUID. Default: version 7. */
   /** Told of what stations do that breaks no schema. Default: everything is tolerated and nothing told. */
   readonly deviations?: StationDeviations;
+  /** Makes the identity of a transaction, a UUID. Default: version 7. */
   readonly newId?: () => string;
   /** Waits before something that failed in the background is tried again. Default: a timer. */
   readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
@@ -80,8 +80,8 @@ export interface Transactions extends OpenTransactions {
 /** Makes the block. */
 export function createTransactions(dependencies: TransactionsDependencies): Transactions {
   const { database, groupCommit, authorization, metering, clock, log } = dependencies;
-  const store = new TransactionStore(database);
   const deviations = dependencies.deviations ?? unwatchedDeviations;
+  const store = new TransactionStore(database);
   const ledger = new TransactionLedger({
     groupCommit,
     store,
@@ -89,8 +89,8 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     authorizer: authorization,
     clock,
     log,
-    newId: dependencies.newId ?? uuidV7(clock),
     deviations,
+    newId: dependencies.newId ?? uuidV7(clock),
     ...(dependencies.pause === undefined ? {} : { pause: dependencies.pause }),
   });
   const service = new TransactionService({
@@ -102,8 +102,8 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     numbers: new TransactionNumbers(() => store.reserveNumbers()),
     clock,
     log,
-  });
     deviations,
+  });
   authorization.countOpenTransactionsOf(service);
   let calls: StationCalls | undefined;
   const timers = dependencies.timers ?? systemTimers;
