@@ -108,13 +108,13 @@ export class TransactionLedger {
     const wasEnded = transaction.state.ended !== undefined;
     const hadToken = transaction.state.token;
     const hadStart = transaction.state.started !== undefined;
+    const notesBefore = transaction.imported.notes;
     let verdict: Verdict | undefined;
     let isMore = true;
     const store = (): Promise<void> => {
       verdict = this.judge(transaction, received);
       const event = verdict === undefined ? received : withVerdict(received, verdict);
       const isReopened = transaction.reopenBy(event);
-    const notesBefore = transaction.imported.notes;
       isMore = transaction.tell(event) || isNew || isReopened;
       if (isMore) this.#yield(transaction);
       const changesEnergy = isMore || event.meterValues.length > 0;
@@ -278,6 +278,13 @@ export class TransactionLedger {
     if (isLate && transaction.status === "Open") this.#followUp(this.#abandonIfFollowed(transaction, evseId));
   }
 
+  #isBesideAnother(transaction: Transaction, evseId: number): boolean {
+    for (const other of this.memory.hot.openOn(transaction.identity.stationId, evseId)) {
+      if (other !== transaction) return true;
+    }
+    return false;
+  }
+
   #abandonOthers(transaction: Transaction, evseId: number): void {
     for (const other of this.memory.hot.openOn(transaction.identity.stationId, evseId)) {
       if (other === transaction || !isSuperseded(other, transaction)) continue;
@@ -286,13 +293,6 @@ export class TransactionLedger {
   }
 
   async #abandonIfFollowed(transaction: Transaction, evseId: number): Promise<void> {
-  #isBesideAnother(transaction: Transaction, evseId: number): boolean {
-    for (const other of this.memory.hot.openOn(transaction.identity.stationId, evseId)) {
-      if (other !== transaction) return true;
-    }
-    return false;
-  }
-
     const { beganAtMs, identity } = transaction;
     if (!isClockSet(beganAtMs)) return;
     const nextMs = await this.#parts.store.nextBegin(identity.stationId, evseId, beganAtMs, this.#parts.clock.now());
