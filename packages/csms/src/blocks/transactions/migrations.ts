@@ -115,4 +115,31 @@ export const migrations: Record<string, Migration> = {
       await sql`comment on column charging_transaction.progress is 'JSON'`.execute(db);
     },
   },
+  "0033-transaction-lists": {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await sql`
+        comment on table charging_transaction is
+          'updated_at, last_at and progress change with every meter value: no index holds them, so that the update stays in place'
+        `.execute(db);
+      await sql`comment on column charging_transaction.imported_milliwatt_hours is
+        'as it was when the state last changed: right once the transaction is over'`.execute(db);
+      // Sums over many transactions are read from the index alone.
+      await sql`
+        create index charging_transaction_totals on charging_transaction (first_at desc, id desc)
+        include (station_id, status, imported_milliwatt_hours, exported_milliwatt_hours)`.execute(db);
+      await sql`drop index charging_transaction_first`.execute(db);
+      await sql`
+        create index charging_transaction_status on charging_transaction (status, first_at desc, id desc)`.execute(db);
+      await sql`drop index charging_transaction_open`.execute(db);
+      await sql`
+        create index charging_transaction_named on charging_transaction (transaction_id, first_at desc, id desc)`.execute(
+        db,
+      );
+      await sql`
+        create index charging_transaction_evse on charging_transaction (evse_id, first_at desc, id desc)`.execute(db);
+      await sql`
+        create index charging_transaction_remote_start on charging_transaction (remote_start_id, first_at desc, id desc)
+        where remote_start_id is not null`.execute(db);
+    },
+  },
 };

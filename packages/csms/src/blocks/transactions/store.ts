@@ -54,8 +54,6 @@ const progressColumns = {
   id: "uuid",
   updated_at: "timestamptz",
   last_at: "timestamptz",
-  imported_milliwatt_hours: "bigint",
-  exported_milliwatt_hours: "bigint",
   // Written with every meter value and never searched: jsonb would take twice the time of the database.
   progress: "text",
 } as const satisfies { readonly [Column in keyof TransactionColumns]?: ColumnType };
@@ -75,6 +73,8 @@ const transactionColumns = {
   ended_at: "timestamptz",
   received_at: "timestamptz",
   state: "jsonb",
+  imported_milliwatt_hours: "bigint",
+  exported_milliwatt_hours: "bigint",
   ...progressColumns,
 } as const satisfies { readonly [Column in keyof TransactionColumns]: ColumnType };
 
@@ -119,7 +119,7 @@ export const saveTransaction: WriteStatement<TransactionRow> = {
   key: (row) => row.id,
 };
 
-/** Stores only what meter values change: the columns that no index holds. */
+/** Stores only what meter values change while a transaction runs: the columns that no index holds. */
 export const saveProgress: WriteStatement<ProgressRow> = {
   name: "transaction-progress",
   order: 31,
@@ -156,13 +156,10 @@ export function transactionEventPartitions(retentionDays: number): PartitionedTa
 
 /** The row for {@link saveProgress}. */
 export function progressRow(transaction: Transaction, now: Date): ProgressRow {
-  const { imported, exported } = transaction;
   return {
     id: transaction.identity.id,
     updated_at: now,
     last_at: new Date(transaction.lastAtMs),
-    imported_milliwatt_hours: imported.milliWh ?? null,
-    exported_milliwatt_hours: exported?.milliWh ?? null,
     progress: JSON.stringify(transaction.progress),
   };
 }
@@ -186,6 +183,8 @@ export function transactionRow(transaction: Transaction, now: Date): Transaction
     ended_at: state.ended === undefined ? null : new Date(state.ended.value.atMs),
     received_at: now,
     state: JSON.stringify(state),
+    imported_milliwatt_hours: transaction.imported.milliWh ?? null,
+    exported_milliwatt_hours: transaction.exported?.milliWh ?? null,
   };
 }
 
