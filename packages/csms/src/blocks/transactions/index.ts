@@ -14,6 +14,7 @@ import { registerFamily2 } from "./ocpp2.ts";
 import { TransactionService } from "./service.ts";
 import { type ConnectorShown, SilentEnds } from "./silent-ends.ts";
 import { TransactionStore } from "./store.ts";
+import { summaryRoutes } from "./summary-api.ts";
 import type { Transaction } from "./transaction.ts";
 import { uuidV7 } from "./transaction-id.ts";
 import { TransactionLedger } from "./transaction-ledger.ts";
@@ -119,7 +120,10 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     },
     stationBooted: (stationId) => silentEnds.booted(stationId),
     connectorShown: (stationId, shown) => silentEnds.connectorShown(stationId, shown),
-    api: transactionRoutes(store, metering, (id) => service.closeByOperator(id)),
+    api: async (server) => {
+      await server.register(summaryRoutes(database));
+      await server.register(transactionRoutes(store, metering, (id) => service.closeByOperator(id)));
+    },
     openTransactionsOf: (idToken, except) => service.openTransactionsOf(idToken, except),
     openOf: (stationId) => service.openOf(stationId),
     runningOn: (stationId, evseId) => service.runningOn(stationId, evseId),

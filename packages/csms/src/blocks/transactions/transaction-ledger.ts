@@ -125,7 +125,7 @@ export class TransactionLedger {
     const write = (event: TransactionEvent, isReopened: boolean): Promise<void> => {
       const unit = groupCommit.unit();
       const now = clock.now();
-      if (isMore) unit.add(saveTransaction, transactionRow(transaction, now));
+      if (isMore || transaction.status !== "Open") unit.add(saveTransaction, transactionRow(transaction, now));
       else unit.add(saveProgress, progressRow(transaction, now));
       unit.add(insertEvent, eventRow(identity.id, event));
       this.#storeValues(unit, transaction, event.meterValues, event.receivedAt, undefined, event);
@@ -162,7 +162,9 @@ export class TransactionLedger {
       if (!transaction.measure(values)) await this.#measureAll(transaction, values);
       const unit = this.#parts.groupCommit.unit();
       this.#storeValues(unit, transaction, values, receivedAt, evseId);
-      unit.add(saveProgress, progressRow(transaction, this.#parts.clock.now()));
+      const now = this.#parts.clock.now();
+      if (transaction.status === "Open") unit.add(saveProgress, progressRow(transaction, now));
+      else unit.add(saveTransaction, transactionRow(transaction, now));
       await unit.commit();
     });
   }
