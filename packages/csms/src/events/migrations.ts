@@ -23,4 +23,10 @@ export const migrations: Readonly<Record<string, Migration>> = {
       await sql`insert into event_retention (deleted_through) values (0)`.execute(database);
     },
   },
+  "0006-event-types": {
+    async up(database: Kysely<unknown>): Promise<void> {
+      // A rare type would be looked for in all events otherwise.
+      await sql`create index event_type on event (type, id)`.execute(database);
+    },
+  },
 };
