@@ -113,17 +113,15 @@ const INSERT_EVENTS = `
 
 const INSERT_MESSAGES = `
   insert into station_message
-    (recorded_at, station_id, version, transport, direction, kind, action, message_id, error_code, text)
-  select at + kind * interval '300 milliseconds', station_id, '2.0.1', 'OCPP-J',
-    case kind when 0 then 'received' else 'sent' end, case kind when 0 then 'CALL' else 'CALLRESULT' end,
-    'TransactionEvent', id || ':' || i, null,
-    case kind when 0 then '[2,"' || id || ':' || i || '","TransactionEvent",{"eventType":"Updated","timestamp":"'
+    (recorded_at, station_id, version, transport, direction, kind, action, message_id, text,
+     answered_at, answer_kind, answer_text)
+  select at, station_id, '2.0.1', 'OCPP-J', 'received', 'CALL', 'TransactionEvent', id || ':' || i,
+    '[2,"' || id || ':' || i || '","TransactionEvent",{"eventType":"Updated","timestamp":"'
       || at::text || '","triggerReason":"MeterValuePeriodic","seqNo":' || i || ',"transactionInfo":{"transactionId":"'
       || id || '","chargingState":"Charging"},"evse":{"id":' || evse_id || ',"connectorId":1},"meterValue":[{"timestamp":"'
-      || at::text || '","sampledValue":' || ${SAMPLES} || '}]}]'
-    else '[3,"' || id || ':' || i || '",{}]' end
-  from (${VALUES_OF_HOUR}) value cross join generate_series(0, 1) kind
-  order by at, kind`;
+      || at::text || '","sampledValue":' || ${SAMPLES} || '}]}]',
+    at + interval '20 milliseconds', 'CALLRESULT', '[3,"' || id || ':' || i || '",{}]'
+  from (${VALUES_OF_HOUR}) value`;
 
 const reading = (i: string, context: string): string =>
   `jsonb_build_array(${ms("started_at")} + ${i} * 60000, ${SAMPLE_VALUE(i)} * 1000, '${context}')`;

@@ -110,6 +110,16 @@ export function apiQueries(history: History, { transactions, deepCursor }: Found
       what: "all series of a station by hour, a week",
       path: (choose) => `/meter-values/summary?stationId=${station(choose)}&bucketS=3600&${week}`,
     },
+    { what: "energy of all transactions of a week", path: () => `/transactions/summary?${week}` },
+    { what: "energy by day, a week", path: () => `/transactions/summary?${week}&by=day&timeZone=Europe/Berlin` },
+    {
+      what: "energy by day and station, first 500 of a week",
+      path: () => `/transactions/summary?${week}&by=day,station&timeZone=Europe/Berlin&limit=500`,
+    },
+    {
+      what: "energy of a station by day, a week",
+      path: (choose) => `/transactions/summary?${week}&by=day&stationId=${station(choose)}`,
+    },
     { what: "messages of a station, newest 100", path: (choose) => `/stations/${station(choose)}/messages?limit=100` },
     {
       what: "messages of a station with an error",
