@@ -10,6 +10,8 @@ import { validFrames } from "./station-messages.ts";
 const BATCH = 64;
 const PATIENCE_MS = 120_000;
 const MEBIBYTE = 2 ** 20;
+/** Texts longer than this are sent rarely: they cost as much as a hundred others. */
+const LONG_TEXT = 8_192;
 
 /** How a lane fuzzes. */
 export interface JsonLaneOptions {
@@ -145,7 +147,8 @@ export class JsonFuzzLane {
   /** A text whose id, if it is a CALL with one, is mostly used only once. */
   #text(): string {
     const random = this.#random;
-    const text = random.below(5) < 2 ? JSON.stringify(random.pick(this.#valid)) : this.#fuzzer.frame();
+    let text = random.below(5) < 2 ? JSON.stringify(random.pick(this.#valid)) : this.#fuzzer.frame();
+    while (text.length > LONG_TEXT && !random.oneIn(30)) text = this.#fuzzer.frame();
     if (random.oneIn(12)) return text;
     return text.replace(/^\[2,"(?:[^"\\]|\\.)*"/, `[2,"${this.#nextId()}"`);
   }
@@ -154,7 +157,7 @@ export class JsonFuzzLane {
     this.ledger.sent(text);
     const bytes = Buffer.from(text);
     if (this.#random.oneIn(8)) this.#sendFragments(socket, bytes);
-    else if (socket.extensions !== "" && this.#random.oneIn(4)) {
+    else if (socket.extensions !== "" && this.#random.oneIn(8)) {
       socket.frame(deflateRawSync(bytes), { reserved: 4 });
     } else socket.frame(bytes);
   }

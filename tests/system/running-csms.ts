@@ -8,6 +8,7 @@ export const adminToken = "system-test-administrator";
 /** A whole CSMS on ephemeral ports and a database of its own. */
 export interface RunningCsms {
   readonly csms: Csms;
+  readonly databaseUrl: string;
   /** Base of station addresses, JSON and SOAP. */
   urlFor(version: StationVersion): string;
   /** Calls the API below /api/v1. The answer's body is parsed when it is JSON. */
@@ -79,6 +80,7 @@ export async function runCsms(
   const csms = await startCsms({ config, log, version: "0.0.0-test" });
   return {
     csms,
+    databaseUrl: database.url,
     urlFor: (version) => stationUrl(version, csms.ocppPort),
     api: (method, path, body) => callApi(csms.httpUrl, method, path, body),
     async close() {
