@@ -5,3 +5,12 @@ export interface Clock {
 
 /** The machine's clock. */
 export const systemClock: Clock = { now: () => new Date() };
+
+/**
+ * Passing time in milliseconds, by a clock that nobody sets: only differences have a meaning. Durations are measured
+ * by it, because the time of day jumps when it is set.
+ */
+export type ElapsedMs = () => number;
+
+/** The machine's passing time. */
+export const systemElapsedMs: ElapsedMs = () => performance.now();

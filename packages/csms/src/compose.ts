@@ -93,6 +93,8 @@ export async function compose(deps: {
   readonly config: Config;
   readonly database: Database;
   readonly clock: Clock;
+  /** By which it is judged what is too old. Default: `clock`. */
+  readonly retentionClock?: Clock;
   readonly log: Logger;
   readonly version: string;
 }): Promise<Parts> {
@@ -120,7 +122,11 @@ export async function compose(deps: {
     rules: { unknownStations: config.unknownStations, heartbeatIntervalS: config.heartbeatIntervalS },
     lastSeen: { lastSeen: (stationIds) => readLastSeen(database, stationIds) },
   });
-  const security = createSecurity({ ...shared, stations: provisioning.knownStations });
+  const security = createSecurity({
+    ...shared,
+    retentionClock: deps.retentionClock,
+    stations: provisioning.knownStations,
+  });
   provisioning.onDeletion((stationId, unit) => security.removeStation(stationId, unit));
   const metering = createMetering(shared);
   const authorization = createAuthorization({

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { keepTransactions } from "./blocks/transactions/index.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, type ElapsedMs, systemClock, systemElapsedMs } from "./clock.ts";
 import { compose, migrations, type Parts, partitionedTables } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { claimDatabase, type DatabaseInUseError } from "./database/database-claim.ts";
@@ -10,6 +10,7 @@ import { migrateDatabase } from "./database/migrate.ts";
 import { startPartitionMaintenance } from "./database/partitions.ts";
 import { keepEvents } from "./events/index.ts";
 import type { StationTls } from "./gateway/index.ts";
+import { RetentionClock } from "./retention-clock.ts";
 import { openStorage } from "./storage.ts";
 
 /** The CSMS cannot start, for a reason that the operator can mend; the message says which. */
@@ -49,6 +50,8 @@ export interface StartOptions {
   readonly version: string;
   /** The machine's clock when absent. */
   readonly clock?: Clock;
+  /** Passing time; the machine's when absent. */
+  readonly elapsedMs?: ElapsedMs;
 }
 
 async function readPem(files: readonly string[]): Promise<string[]> {
@@ -132,18 +135,21 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
     const done = await migrateDatabase(kysely, migrations);
     if (done.length > 0) log.info({ migrations: done }, "database migrated");
     const tables = partitionedTables(config);
-    const maintenance = await startPartitionMaintenance({ database: kysely, tables, clock, log });
+    const retentionClock = new RetentionClock(clock, log, options.elapsedMs ?? systemElapsedMs);
+    const maintenance = await startPartitionMaintenance({ database: kysely, tables, clock, retentionClock, log });
     undo.push(() => maintenance.close());
 
-    const parts = await compose({ config, database: storage.database, clock, log, version });
+    const parts = await compose({ config, database: storage.database, clock, retentionClock, log, version });
     undo.push(() => parts.close());
     await parts.load();
     const { eventRetentionDays, transactionRetentionDays } = config;
     if (Number.isFinite(eventRetentionDays)) {
-      undo.push(keepEvents({ store: parts.eventStore, clock, log, retentionDays: eventRetentionDays }));
+      undo.push(keepEvents({ store: parts.eventStore, clock: retentionClock, log, retentionDays: eventRetentionDays }));
     }
     if (Number.isFinite(transactionRetentionDays)) {
-      undo.push(keepTransactions({ database: kysely, clock, log, retentionDays: transactionRetentionDays }));
+      undo.push(
+        keepTransactions({ database: kysely, clock: retentionClock, log, retentionDays: transactionRetentionDays }),
+      );
     }
 
     undo.push(() => parts.server.close());

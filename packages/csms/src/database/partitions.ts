@@ -203,13 +203,14 @@ export interface PartitionChanges {
 
 /**
  * Gives a table its default partition (for times such as 1970) and those around the present, and drops what is
- * older than its retention. Nodes that do it at once wait for each other; whoever reads or writes the table meanwhile
+ * older than its retention, by `retentionNow`. Nodes that do it at once wait for each other; whoever reads or writes the table meanwhile
  * waits a tenth of a second at most.
  */
 export async function maintainPartitions(
   database: Kysely<unknown>,
   plan: PartitionedTable,
   now: Date,
+  retentionNow: Date = now,
 ): Promise<PartitionChanges> {
   const existing = await partitionsOf(database, plan);
   if (!existing.some(({ name }) => name === defaultName(plan.table))) {
@@ -224,7 +225,7 @@ export async function maintainPartitions(
       created.push(partitionName(plan.table, range));
     }
   }
-  return { created, dropped: await dropExpired(database, plan, now) };
+  return { created, dropped: await dropExpired(database, plan, retentionNow) };
 }
 
 /** Keeps partitions up to date while the process runs. */
@@ -243,13 +244,16 @@ export async function startPartitionMaintenance(options: {
   readonly database: Kysely<unknown>;
   readonly tables: readonly PartitionedTable[];
   readonly clock: Clock;
+  /** By which it is judged what is too old. Default: `clock`. */
+  readonly retentionClock?: Clock;
   readonly log: Logger;
   readonly intervalMs?: number;
 }): Promise<PartitionMaintenance> {
   const { database, tables, clock, log } = options;
+  const retentionClock = options.retentionClock ?? clock;
   async function round(): Promise<void> {
     for (const plan of tables) {
-      const changes = await maintainPartitions(database, plan, clock.now());
+      const changes = await maintainPartitions(database, plan, clock.now(), retentionClock.now());
       if (changes.created.length + changes.dropped.length > 0)
         log.info({ table: plan.table, ...changes }, "partitions");
     }

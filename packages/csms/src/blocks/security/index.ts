@@ -21,6 +21,8 @@ export interface SecurityDeps {
   readonly database: Kysely<unknown>;
   readonly groupCommit: GroupCommit;
   readonly clock: Clock;
+  /** By which it is judged what is too old. Default: `clock`. */
+  readonly retentionClock?: Clock | undefined;
   readonly log: Logger;
   /** Provisioning's directory. */
   readonly stations: KnownStations;
@@ -46,12 +48,12 @@ const dayMs = 86_400_000;
 
 /** Makes the block. */
 export function createSecurity(deps: SecurityDeps): Security {
-  const { database, groupCommit, clock, log, stations } = deps;
+  const { database, groupCommit, clock, log, stations, retentionClock = clock } = deps;
   const credentials = new StoredCredentials({ database, groupCommit, clock });
   const events = new SecurityEvents(groupCommit);
   const retentionMs = (deps.eventRetentionDays ?? 400) * dayMs;
   const sweep = setInterval(() => {
-    const before = new Date(clock.now().getTime() - retentionMs);
+    const before = new Date(retentionClock.now().getTime() - retentionMs);
     deleteSecurityEventsBefore(database, before).catch((error: unknown) => {
       log.warn({ err: error }, "old security events were not removed; it is tried again");
     });
