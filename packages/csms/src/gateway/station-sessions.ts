@@ -134,7 +134,8 @@ export class StationSessions {
   /** Hands the times of stations that were seen since the last call to the presence record. */
   recordSeen(): void {
     for (const session of this.#sessions.values()) {
-      if (session.lastSeenMs > session.recordedMs) this.#record(session, true);
+      // Not "later than": the clock may have been set back.
+      if (session.lastSeenMs !== session.recordedMs) this.#record(session, true);
     }
   }
 

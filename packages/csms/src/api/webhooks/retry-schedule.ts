@@ -1,11 +1,14 @@
 /** First wait after a failure, in milliseconds. */
 const FIRST_WAIT_MS = 5_000;
 
-/** Longest wait between attempts. */
-const LONGEST_WAIT_MS = 3_600_000;
+/** Longest wait between attempts, in milliseconds. */
+export const LONGEST_WAIT_MS = 3_600_000;
 
 /** A subscription whose deliveries fail for this long is disabled. */
 export const GIVE_UP_AFTER_MS = 5 * 86_400_000;
+
+/** Attempts of the first hours: fewer in days mean that the clock was set ahead. */
+export const GIVE_UP_AFTER_ATTEMPTS = 12;
 
 /**
  * Wait before the next attempt: doubled from 5 s up to an hour, then varied between half and the whole of it, so that

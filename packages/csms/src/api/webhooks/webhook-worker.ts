@@ -5,7 +5,7 @@ import type { EventLog } from "../../events/event-log.ts";
 import type { EventFilter } from "../../events/event-store.ts";
 import { eventJson } from "../events/event-follower.ts";
 import { type DeliveryOutcome, deliver, type Fetch } from "./delivery.ts";
-import { GIVE_UP_AFTER_MS, retryWaitMs } from "./retry-schedule.ts";
+import { GIVE_UP_AFTER_ATTEMPTS, GIVE_UP_AFTER_MS, LONGEST_WAIT_MS, retryWaitMs } from "./retry-schedule.ts";
 import type { DeliveryAttempt, Webhook } from "./webhook.ts";
 
 /** Events that are delivered between two notes of progress: as many may be repeated after a crash. */
@@ -95,7 +95,8 @@ export class WebhookWorker {
   async #deliverUntilTaken(stored: StoredEvent, signal: AbortSignal): Promise<boolean> {
     for (;;) {
       const dueInMs = (this.#webhook.failure?.nextAttemptAt.getTime() ?? 0) - this.#deps.clock.now().getTime();
-      if (dueInMs > 0) await this.#deps.wait(dueInMs, signal);
+      // No wait is planned longer; where it seems so the clock was set back.
+      if (dueInMs > 0) await this.#deps.wait(Math.min(dueInMs, LONGEST_WAIT_MS), signal);
       if (signal.aborted) return false;
       const outcome = await this.#attempt(stored, signal);
       if (signal.aborted && outcome.error !== undefined) return false;
@@ -124,7 +125,7 @@ export class WebhookWorker {
     const since = this.#webhook.failure?.since ?? now;
     const waitMs = retryWaitMs(attempt, this.#deps.random(), outcome.retryAfterS);
     const failure = { attempts: attempt, since, nextAttemptAt: new Date(now.getTime() + waitMs) };
-    const reason = giveUpReason(status, now.getTime() - since.getTime());
+    const reason = giveUpReason(status, now.getTime() - since.getTime(), attempt);
     this.#webhook = {
       ...this.#webhook,
       failure,
@@ -152,9 +153,10 @@ function filterOf({ types, stationId }: Webhook): EventFilter {
 }
 
 /** 410 Gone is how a receiver ends a subscription. */
-function giveUpReason(status: number | undefined, failingForMs: number): string | undefined {
+function giveUpReason(status: number | undefined, failingForMs: number, attempts: number): string | undefined {
   if (status === 410) return "the receiver answered 410 Gone";
-  if (failingForMs >= GIVE_UP_AFTER_MS) return `deliveries failed for ${GIVE_UP_AFTER_MS / 86_400_000} days`;
+  if (failingForMs >= GIVE_UP_AFTER_MS && attempts >= GIVE_UP_AFTER_ATTEMPTS)
+    return `deliveries failed for ${GIVE_UP_AFTER_MS / 86_400_000} days`;
   return undefined;
 }
 

@@ -18,7 +18,7 @@ import { migrations as eventMigrations } from "../../events/migrations.ts";
 import { Metrics } from "../metrics.ts";
 import { type ApiServer, createApi } from "../server.ts";
 import { migrations } from "./migrations.ts";
-import { GIVE_UP_AFTER_MS, retryWaitMs } from "./retry-schedule.ts";
+import { GIVE_UP_AFTER_MS, LONGEST_WAIT_MS, retryWaitMs } from "./retry-schedule.ts";
 import { webhookRoutes } from "./routes.ts";
 import { createSecret, isSecret, sign } from "./signature.ts";
 import { WebhookStore } from "./webhook-store.ts";
@@ -73,6 +73,7 @@ let events: EventLog;
 let webhooks: Webhooks;
 let server: ApiServer;
 let waits: number[];
+let onWait: () => void;
 /** How much longer than asked for a wait takes, as on a machine that sleeps. */
 let lateness: number;
 
@@ -88,6 +89,7 @@ async function start(): Promise<void> {
     wait: async (timeMs) => {
       waits.push(timeMs);
       clock.advance(timeMs * lateness);
+      onWait();
     },
   });
   await webhooks.load();
@@ -116,6 +118,7 @@ beforeEach(async () => {
   answers = [];
   waits = [];
   lateness = 1;
+  onWait = () => undefined;
   await start();
 });
 afterEach(stop);
@@ -280,6 +283,19 @@ describe("giving up", () => {
     expect(enabled).not.toHaveProperty("disabledReason");
     await received(before + 2);
     expect(stations().slice(before)).toEqual(["A", "B"]);
+  });
+
+  it("is not hurried by a clock that is set ahead, nor put off by one that is set back", async () => {
+    answers = Array.from({ length: 4 }, () => ({ status: 503 }));
+    // The first wait sets the clock ahead by weeks, the second sets it back by years.
+    const jumpsMs = [30 * 86_400_000, -3 * 365 * 86_400_000];
+    onWait = () => clock.advance(jumpsMs.shift() ?? 0);
+    const { id } = await create();
+    await commit("A");
+    await received(5);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(LONGEST_WAIT_MS);
+    await shows(id, { enabled: true });
+    expect(stations().at(-1)).toBe("A");
   });
 
   it("disables a webhook at once when the receiver answers 410", async () => {

@@ -14,6 +14,21 @@ test("a message that comes late does not make the clock look slow", () => {
   expect(offsets.offsetS("CS1")).toBe(12.3);
 });
 
+test("what a clock showed before it was set is forgotten within a day of passing time", () => {
+  let elapsedMs = 0;
+  const offsets = new ClockOffsets(() => elapsedMs);
+  offsets.note("CS1", at(7_200), received);
+  elapsedMs += 11 * 3_600_000;
+  offsets.note("CS1", at(1), received);
+  expect(offsets.offsetS("CS1")).toBe(7_200);
+  elapsedMs += 12 * 3_600_000;
+  offsets.note("CS1", at(1), received);
+  expect(offsets.offsetS("CS1")).toBe(7_200);
+  elapsedMs += 12 * 3_600_000;
+  offsets.note("CS1", at(1), received);
+  expect(offsets.offsetS("CS1")).toBe(1);
+});
+
 test("nonsense is not remembered", () => {
   const offsets = new ClockOffsets();
   offsets.note("CS1", new Date("0001-01-01T00:00:00Z"), received);

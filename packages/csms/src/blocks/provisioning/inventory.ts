@@ -9,6 +9,7 @@ import {
   StationOfflineError,
 } from "../../gateway/station-messages.ts";
 import { stationDate } from "../../gateway/station-time.ts";
+import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import { variableOfKey } from "./configuration-keys.ts";
 import { ReportCollector } from "./report-collector.ts";
 import type { InventoryStatus } from "./station.ts";
@@ -53,6 +54,7 @@ export interface InventoryOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly rules: InventoryRules;
+  readonly deviations: StationDeviations;
 }
 
 /** Knows the variables of each station: asks for them after every boot (B07.FR.14; 1.6 §5.8) and keeps the answers. */
@@ -68,7 +70,7 @@ export class Inventory {
   constructor(options: InventoryOptions) {
     const { timers, rules } = options;
     this.#options = options;
-    this.#reports = new ReportCollector(timers, rules.reportPatienceMs);
+    this.#reports = new ReportCollector(timers, rules.reportPatienceMs, options.deviations);
     this.#limit = new ConcurrencyLimit({ concurrent: rules.stationsAtOnce, queued: Number.POSITIVE_INFINITY });
   }
 
@@ -157,7 +159,7 @@ export class Inventory {
     const { requestId, seqNo, tbc = false } = request;
     const generatedAt = stationDate(request.generatedAt, receivedAt);
     const reported = (request.reportData ?? []).flatMap((entry) => attributesOf(entry, generatedAt));
-    const askedAt = this.#askedAt.get(stationId);
+    const askedAt = this.#askedAtNotAfter(stationId, receivedAt);
     const complete = this.#reports.completes(stationId, requestId, seqNo, tbc) && askedAt !== undefined;
     const completion = complete ? this.#completion(stationId, askedAt, receivedAt) : undefined;
     await this.#options.records.storeReported(stationId, reported, receivedAt, completion);
@@ -165,9 +167,21 @@ export class Inventory {
     this.#reports.stored(stationId, requestId, seqNo, tbc);
   }
 
+  /**
+   * When the report was asked for, by the earliest time that the clock has shown since: a clock that was set back must
+   * not make what was just reported look older than the question.
+   */
+  #askedAtNotAfter(stationId: string, receivedAt: Date): Date | undefined {
+    const askedAt = this.#askedAt.get(stationId);
+    if (askedAt === undefined || askedAt <= receivedAt) return askedAt;
+    this.#askedAt.set(stationId, receivedAt);
+    return receivedAt;
+  }
+
   #completion(stationId: string, askedAt: Date, at: Date): Addition {
+    const since = askedAt < at ? askedAt : at;
     return (unit) => {
-      unit.add(deleteStale, { station_id: stationId, reported_since: askedAt.toISOString() });
+      unit.add(deleteStale, { station_id: stationId, reported_since: since.toISOString() });
       unit.add(updateInventory, inventoryRow(stationId, "Complete", at));
     };
   }

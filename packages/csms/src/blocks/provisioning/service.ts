@@ -1,8 +1,9 @@
 import type { OcppVersion } from "@polyphase/ocpp";
 import type { Logger } from "pino";
-import type { Clock } from "../../clock.ts";
+import { type Clock, type ElapsedMs, systemElapsedMs } from "../../clock.ts";
 import { DatabaseUnavailableError, type GroupCommit, type WriteUnit } from "../../database/write-unit.ts";
 import type { KnownStation, KnownStations, RegistrationStatus, SecurityProfile } from "../../gateway/known-stations.ts";
+import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import { SerialTasks } from "../../serial-tasks.ts";
 import { BootAdmission, withJitter } from "./boot-admission.ts";
 import { type BootFacts, bootFactNames, newStation, type Station, type StationSettings } from "./station.ts";
@@ -55,10 +56,13 @@ export interface ProvisioningServiceOptions {
   readonly groupCommit: GroupCommit;
   readonly directory: StationDirectory;
   readonly clock: Clock;
+  /** Passing time. Default: the machine's. */
+  readonly elapsedMs?: ElapsedMs;
   readonly log: Logger;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly rules: ProvisioningRules;
+  readonly deviations: StationDeviations;
 }
 
 /** Which stations there are, which of them may do business, and what they told when they booted (block B). */
@@ -71,10 +75,10 @@ export class ProvisioningService implements KnownStations {
   readonly #deletionSteps: DeletionStep[] = [];
 
   constructor(options: ProvisioningServiceOptions) {
-    const { clock, random, rules } = options;
+    const { random, rules } = options;
     this.#options = options;
     const limits = { concurrent: rules.bootsAtOnce, retryS: 5, returningPerS: Math.max(1, rules.bootsAtOnce / 4) };
-    this.#admission = new BootAdmission(limits, random, () => clock.now().getTime());
+    this.#admission = new BootAdmission(limits, random, options.elapsedMs ?? systemElapsedMs);
   }
 
   find(stationId: string): KnownStation | undefined {
@@ -134,6 +138,7 @@ export class ProvisioningService implements KnownStations {
 
   #putOff(stationId: string, intervalS: number): BootAnswer {
     this.#options.directory.defer(stationId, true);
+    this.#options.deviations.showed(stationId, "boot-put-off");
     return { status: "Pending", currentTime: this.#options.clock.now(), intervalS };
   }
 
