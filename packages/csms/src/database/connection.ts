@@ -31,6 +31,10 @@ export interface Database {
 
 const OLDEST_VERSION = 15;
 
+// In local time pg would write an offset in whole minutes, which zones did not have before 1900, the years of clocks
+// that were never set.
+pg.defaults.parseInputDatesAsUTC = true;
+
 // Identifiers of the built-in types whose text form pg would read otherwise.
 const INT8 = 20;
 const DATE = 1082;
@@ -66,7 +70,7 @@ function clientConfig(url: string): pg.ClientConfig {
 // Set by statement and not at start-up of the session, where poolers refuse parameters that they do not know.
 function sessionSettings(statementTimeoutMs: number): string {
   return (
-    `set timezone = 'UTC'; set statement_timeout = ${Math.trunc(statementTimeoutMs)}; ` +
+    `set timezone = 'UTC'; set datestyle = 'ISO'; set statement_timeout = ${Math.trunc(statementTimeoutMs)}; ` +
     "set idle_in_transaction_session_timeout = 60000"
   );
 }

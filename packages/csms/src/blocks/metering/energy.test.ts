@@ -130,6 +130,12 @@ describe("a transaction's energy", () => {
     expect(energyOf({ ended: true, samples: [], ...withoutStop }, "import")).toMatchObject({ milliWh: 500_000 });
   });
 
+  it("is told by a clock that was never set and stands still, and not by one that is set and stands still", () => {
+    const still = (atMs: number) => [1_000, 4_500, 9_000].map((wh) => register(0, wh, { atMs }));
+    expect(wh({ samples: still(Date.parse("1970-01-01T00:00:00Z")) })).toBe(8_000);
+    expect(wh({ samples: still(T0) })).not.toBe(8_000);
+  });
+
   it("believes the edges when the clock was set in between", () => {
     expect(wh({ ...family1(1_000, 21_000, []), endedAtMs: T0 - 120 * MINUTE })).toBe(20_000);
   });

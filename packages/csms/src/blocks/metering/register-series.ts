@@ -42,6 +42,8 @@ const LARGEST_AFTER_RESET = 100_000 * WH;
 /** Stretches of plausible readings that are told apart; further ones are discarded. */
 const MAX_PIECES = 16;
 const DAY_MS = 86_400_000;
+/** Before the first stations with OCPP: a clock that shows it was not set. */
+const CLOCKS_ARE_SET_AFTER_MS = Date.UTC(2010, 0, 1);
 
 const EDGE_RANK: Readonly<Record<Edge, number>> = { begin: 0, during: 1, end: 2 };
 
@@ -74,8 +76,11 @@ export function isPlausibleStep(from: RegisterReading, to: RegisterReading, slac
   const rise = to.milliWh - from.milliWh;
   if (rise < 0) return false;
   let elapsedMs = to.atMs - from.atMs;
-  // A clock that was set in between tells no duration; neither does one time for begin and end.
-  if (elapsedMs < 0 || (elapsedMs === 0 && from.edge === "begin" && to.edge === "end")) elapsedMs = DAY_MS;
+  // A clock that was set in between tells no duration; neither does one time for begin and end, nor a clock that was
+  // never set and stands still.
+  const isStill =
+    elapsedMs === 0 && ((from.edge === "begin" && to.edge === "end") || to.atMs < CLOCKS_ARE_SET_AFTER_MS);
+  if (elapsedMs < 0 || isStill) elapsedMs = DAY_MS;
   return rise <= slackMilliWh + (MAX_POWER_W * elapsedMs * WH) / 3_600_000;
 }
 
