@@ -1,4 +1,4 @@
-import type { CallsFrom, RequestOf, ResponseOf } from "@polyphase/ocpp";
+import { type CallsFrom, ManualTimers, type RequestOf, type ResponseOf } from "@polyphase/ocpp";
 import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import Fastify, { type FastifyInstance } from "fastify";
 import { type Kysely, sql } from "kysely";
@@ -57,6 +57,7 @@ class FaultyCommit implements GroupCommit {
 /** The blocks authorization, metering and transactions on a real database. */
 export class TransactionBench {
   readonly clock = new ManualClock("2026-03-01T12:00:00Z");
+  readonly timers = new ManualTimers();
   readonly events: DomainEvent[] = [];
   readonly #testDatabase: TestDatabase;
   readonly #database: Database;
@@ -146,7 +147,11 @@ export class TransactionBench {
   }
 
   /** Asks the HTTP API. */
-  async api(method: "GET" | "PUT" | "DELETE", url: string, body?: object): Promise<{ status: number; body: Json }> {
+  async api(
+    method: "GET" | "PUT" | "POST" | "DELETE",
+    url: string,
+    body?: object,
+  ): Promise<{ status: number; body: Json }> {
     this.#server ??= this.#startServer();
     const server = await this.#server;
     const response = await server.inject(body === undefined ? { method, url } : { method, url, payload: body });
@@ -193,6 +198,7 @@ export class TransactionBench {
       authorization,
       metering,
       clock,
+      timers: this.timers,
       log,
       pause: () => Promise.resolve(),
     });

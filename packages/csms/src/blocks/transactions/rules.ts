@@ -17,10 +17,13 @@ const DAY_MS = 86_400_000;
  */
 function comparableBegin(transaction: Transaction): number {
   const { beganAtMs, state } = transaction;
-  const start = state.started?.value;
-  const isLive = start?.seqNo !== undefined && !start.offline;
-  if (isLive || !isClockSet(beganAtMs) || beganAtMs > state.heardAtMs + DAY_MS) return state.heardAtMs;
+  if (isLive(transaction) || !isClockSet(beganAtMs) || beganAtMs > state.heardAtMs + DAY_MS) return state.heardAtMs;
   return beganAtMs;
+}
+
+function isLive({ state }: Transaction): boolean {
+  const start = state.started?.value;
+  return start?.seqNo !== undefined && !start.offline;
 }
 
 /**
@@ -31,6 +34,8 @@ function comparableBegin(transaction: Transaction): number {
  * @returns whether the first of the two is over; the other way round the second is
  */
 export function isSuperseded(transaction: Transaction, other: Transaction): boolean {
+  const haveArrived = transaction.arrival !== undefined && other.arrival !== undefined;
+  if (haveArrived && isLive(transaction) && isLive(other)) return (transaction.arrival ?? 0) < (other.arrival ?? 0);
   const difference = comparableBegin(transaction) - comparableBegin(other) || transaction.beganAtMs - other.beganAtMs;
   return difference === 0 ? transaction.identity.id < other.identity.id : difference < 0;
 }

@@ -63,6 +63,7 @@ export class TransactionLedger {
   readonly #pause: (timeMs: number, signal: AbortSignal) => Promise<void>;
   readonly #followUps = new Set<Promise<void>>();
   readonly #closing = new AbortController();
+  #arrivals = 0;
 
   constructor(parts: LedgerParts) {
     this.#parts = parts;
@@ -74,7 +75,11 @@ export class TransactionLedger {
   async load(): Promise<void> {
     const { hot } = this.memory;
     hot.clear();
-    for (const transaction of await this.#parts.store.open()) this.memory.put(transaction);
+    const open = await this.#parts.store.open();
+    for (const transaction of open.sort((a, b) => a.state.heardAtMs - b.state.heardAtMs)) {
+      transaction.arrival = this.#arrivals++;
+      this.memory.put(transaction);
+    }
     for (const transaction of hot.open()) {
       const { evseId } = transaction;
       if (evseId !== undefined) this.#abandonOthers(transaction, evseId);
@@ -96,6 +101,7 @@ export class TransactionLedger {
   /** Makes a transaction of its first event. */
   begin(identity: Omit<TransactionIdentity, "id">, event: TransactionEvent): Promise<Verdict | undefined> {
     const transaction = new Transaction({ ...identity, id: this.#parts.newId() });
+    transaction.arrival = this.#arrivals++;
     this.memory.put(transaction);
     return this.apply(transaction, event, true);
   }

@@ -141,6 +141,8 @@ export class Transaction {
   readonly seqNos: SeqNoRanges;
   /** Pending commit. The transaction takes one message at a time; the promise never rejects. */
   busy: Promise<void> | undefined;
+  /** Its place among those that this process heard of; not stored. No clock that is set back disorders it. */
+  arrival: number | undefined;
   imported: EnergyTotal;
   exported: EnergyTotal | undefined;
   #lastAtMs: number;
