@@ -119,6 +119,7 @@ export async function compose(deps: {
   });
   const provisioning = createProvisioning({
     ...shared,
+    deviations,
     rules: { unknownStations: config.unknownStations, heartbeatIntervalS: config.heartbeatIntervalS },
     lastSeen: { lastSeen: (stationIds) => readLastSeen(database, stationIds) },
   });

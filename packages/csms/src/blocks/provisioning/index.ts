@@ -6,6 +6,8 @@ import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
 import type { CommandRegistry } from "../../gateway/commands.ts";
 import type { KnownStations } from "../../gateway/known-stations.ts";
 import type { StationCalls, StationMessageRoutes } from "../../gateway/station-messages.ts";
+import { type StationDeviations, unwatchedDeviations } from "../../gateway/tolerance/conduct.ts";
+import { AcceptedValues } from "./accepted-values.ts";
 import { type LastSeen, stationRoutes } from "./api.ts";
 import { ClockOffsets } from "./clock-offsets.ts";
 import { defaultInventoryRules, Inventory, type InventoryRules } from "./inventory.ts";
@@ -43,6 +45,8 @@ export interface ProvisioningDependencies {
   readonly groupCommit: GroupCommit;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Told of what stations do that breaks no schema. Default: everything is tolerated and nothing told. */
+  readonly deviations?: StationDeviations;
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number;
   readonly rules?: Partial<ProvisioningRules>;
@@ -88,6 +92,12 @@ export function createProvisioning(dependencies: ProvisioningDependencies): Prov
   const directory = new StationDirectory();
   const offsets = new ClockOffsets();
   const records = new VariableRecords(groupCommit);
+  const deviations = dependencies.deviations ?? unwatchedDeviations;
+  const acceptedValues = new AcceptedValues(deviations);
+  records.observe((stationId, values) => {
+    for (const value of values) acceptedValues.told(stationId, value);
+    return undefined;
+  });
   let stationCalls: StationCalls | undefined;
   const calls = () => stationCalls;
   const service = new ProvisioningService({
@@ -97,6 +107,7 @@ export function createProvisioning(dependencies: ProvisioningDependencies): Prov
     log,
     random,
     rules: { ...defaultRules, ...dependencies.rules },
+    deviations,
   });
   const inventory = new Inventory({
     directory,
@@ -107,6 +118,7 @@ export function createProvisioning(dependencies: ProvisioningDependencies): Prov
     calls,
     random,
     rules: { ...defaultInventoryRules, ...dependencies.inventoryRules },
+    deviations,
   });
   service.onBoot((stationId) => {
     offsets.forget(stationId);
@@ -141,7 +153,7 @@ export function createProvisioning(dependencies: ProvisioningDependencies): Prov
       stationCalls = newCalls;
       translateReset(commands, newCalls);
       translateVariables(commands, newCalls, inventory, actualValue);
-      followVariableCommands(commands, newCalls, records, clock, actualValue);
+      followVariableCommands(commands, newCalls, records, clock, actualValue, acceptedValues);
     },
     async api(server) {
       await server.register(routesOfStations);

@@ -1,3 +1,4 @@
+import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import type { Timers } from "./timers.ts";
 
 /** How a report that was asked for came in. */
@@ -18,12 +19,14 @@ interface ExpectedReport {
 export class ReportCollector {
   readonly #timers: Timers;
   readonly #patienceMs: number;
+  readonly #deviations: StationDeviations;
   readonly #expected = new Map<string, ExpectedReport>();
 
   /** @param patienceMs after so long without a part the report is Incomplete */
-  constructor(timers: Timers, patienceMs: number) {
+  constructor(timers: Timers, patienceMs: number, deviations: StationDeviations) {
     this.#timers = timers;
     this.#patienceMs = patienceMs;
+    this.#deviations = deviations;
   }
 
   /** Expects a report. One that was expected of the station before is given up as Incomplete. */
@@ -53,7 +56,7 @@ export class ReportCollector {
     const last = tbc ? report.last : seqNo;
     if (last === undefined) return false;
     const received = new Set(report.received).add(seqNo);
-    const first = received.has(0) ? 0 : 1;
+    const first = received.has(0) || !this.#deviations.tolerates(stationId, "report-from-one") ? 0 : 1;
     for (let part = Math.min(first, last); part <= last; part += 1) if (!received.has(part)) return false;
     return true;
   }
@@ -65,8 +68,10 @@ export class ReportCollector {
     const complete = this.completes(stationId, requestId, seqNo, tbc);
     report.received.add(seqNo);
     if (!tbc) report.last = seqNo;
-    if (complete) report.finish("Complete");
-    else this.#wait(report);
+    if (complete) {
+      if (!report.received.has(0)) this.#deviations.showed(stationId, "report-from-one", { requestId, seqNo });
+      report.finish("Complete");
+    } else this.#wait(report);
   }
 
   /** Ends the wait for a station's report. */

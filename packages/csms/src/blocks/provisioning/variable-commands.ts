@@ -2,6 +2,7 @@ import type { Ocpp21 } from "@polyphase/ocpp";
 import type { Clock } from "../../clock.ts";
 import type { CommandRegistry } from "../../gateway/commands.ts";
 import { CommandNotSupportedError, type StationCalls } from "../../gateway/station-messages.ts";
+import type { AcceptedValues } from "./accepted-values.ts";
 import { keyOfVariable, variableOfKey } from "./configuration-keys.ts";
 import { addressOf, type VariableAddress } from "./variable.ts";
 import type { TimedValue, VariableRecords } from "./variable-records.ts";
@@ -14,17 +15,24 @@ export function followVariableCommands(
   records: VariableRecords,
   clock: Clock,
   actualValue: StoredActual,
+  acceptedValues: AcceptedValues,
 ): void {
   commands.completed("SetVariables", async (stationId, { setVariableData }, { setVariableResult }) => {
     const now = clock.now();
     const values: TimedValue[] = [];
+    const inForce: TimedValue[] = [];
     for (const result of setVariableResult) {
       if (result.attributeStatus !== "Accepted" && result.attributeStatus !== "RebootRequired") continue;
       const data = setVariableData.find((candidate) => isSame(candidate, result));
       if (data === undefined) continue;
-      values.push(timed(stationId, calls, data, data.attributeValue, now));
+      const value = timed(stationId, calls, data, data.attributeValue, now);
+      values.push(value);
+      // What takes a reboot is told as it was before until then.
+      if (result.attributeStatus === "Accepted") inForce.push(value);
     }
+    for (const value of values) acceptedValues.forget(stationId, value);
     if (values.length > 0) await records.storeValues(stationId, values, now);
+    for (const value of inForce) acceptedValues.accepted(stationId, value);
   });
 
   commands.completed("GetVariables", async (stationId, _request, { getVariableResult }) => {

@@ -65,7 +65,7 @@ const conduct = {
     isSwitchable: false,
   },
   "clock-not-set": {
-    description: "Times before 2001 tell no order: messages count in the order of their arrival",
+    description: "Times before 2010 tell no order: messages count in the order of their arrival",
     isSwitchable: false,
   },
   "clock-ahead": {
