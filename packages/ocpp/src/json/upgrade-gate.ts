@@ -42,6 +42,12 @@ export interface GateOptions {
   readonly observer: EndpointObserver | undefined;
 }
 
+/**
+ * Handshakes begun in one turn of the event loop, a few milliseconds. When all stations come back at once, those that
+ * are connected are heard in between.
+ */
+const HANDSHAKES_PER_TURN = 8;
+
 function onSocketError(this: Duplex): void {
   this.destroy();
 }
@@ -51,12 +57,14 @@ export class UpgradeGate {
   readonly #options: GateOptions;
   #waiting = 0;
   #isShut = false;
+  #begunInTurn = 0;
+  readonly #later: Array<() => void> = [];
 
   constructor(options: GateOptions) {
     this.#options = options;
   }
 
-  /** Stations whose authentication is going on. */
+  /** Stations whose authentication is going on or to come. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -76,8 +84,26 @@ export class UpgradeGate {
     } else if (identity === undefined) {
       refuse(socket, 404, "no such charging station");
     } else {
-      void this.#authenticate(request, socket, identity, path, proceed);
+      this.#waiting++;
+      this.#inTurn(() => void this.#authenticate(request, socket, identity, path, proceed));
     }
+  }
+
+  #inTurn(begin: () => void): void {
+    if (this.#begunInTurn === 0) setImmediate(() => this.#nextTurn());
+    if (this.#begunInTurn < HANDSHAKES_PER_TURN) {
+      this.#begunInTurn++;
+      begin();
+    } else {
+      this.#later.push(begin);
+    }
+  }
+
+  #nextTurn(): void {
+    const begins = this.#later.splice(0, HANDSHAKES_PER_TURN);
+    this.#begunInTurn = begins.length;
+    if (begins.length > 0) setImmediate(() => this.#nextTurn());
+    for (const begin of begins) begin();
   }
 
   async #authenticate(
@@ -87,10 +113,15 @@ export class UpgradeGate {
     path: string,
     proceed: (admission: Admission) => void,
   ): Promise<void> {
+    // It gave up while it waited for its turn.
+    if (socket.destroyed || socket.readableEnded) {
+      this.#waiting--;
+      socket.destroy();
+      return;
+    }
     const abort = new AbortController();
     const onGone = () => abort.abort(new Error("the station gave up"));
     socket.once("close", onGone).once("end", onGone);
-    this.#waiting++;
     let decision: HandshakeDecision | undefined;
     try {
       decision = await this.#decision(readHandshake(request, identity, path, abort.signal), abort);
