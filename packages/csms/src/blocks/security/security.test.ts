@@ -7,6 +7,7 @@ import { RegisteredRoutes } from "../../gateway/station-routes.ts";
 import { type BlockDatabase, openBlockDatabase, serveBlocks, silentLog } from "../fixture.ts";
 import { StoredCredentials } from "./credentials.ts";
 import { createSecurity, migrations, type Security } from "./index.ts";
+import { hashPassword, matchesHash } from "./password-hash.ts";
 
 let testDatabase: TestDatabase;
 let stored: BlockDatabase;
@@ -131,4 +132,18 @@ it("A04: stores and publishes a security event of either family, once however of
   const second = await api.inject({ method: "GET", url: `/api/v1/security-events?stationId=CP4&cursor=${nextCursor}` });
   expect(second.json()).toMatchObject({ items: [{ type: "ClockSet", techInfo: null }], nextCursor: null });
   await api.close();
+});
+
+it("hashes what is shorter than OCPP asks at a higher cost, and verifies hashes of every cost", async () => {
+  const [short, long] = [Buffer.from("fifteen letters"), Buffer.from("sixteen letters!")];
+  const [shortHash, longHash] = await Promise.all([hashPassword(short), hashPassword(long)]);
+  const memoryOf = (hash: string) => Number(/\$argon2id\$.*m=(\d+)/.exec(hash)?.[1]);
+  expect(memoryOf(shortHash)).toBeGreaterThan(memoryOf(longHash));
+  for (const [hash, of] of [
+    [shortHash, short],
+    [longHash, long],
+  ] as const) {
+    expect(await matchesHash(hash, of)).toBe(true);
+    expect(await matchesHash(hash, Buffer.from("another password"))).toBe(false);
+  }
 });
