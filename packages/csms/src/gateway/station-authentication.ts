@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { ConcurrencyLimit, type ConcurrencyLimits, OverloadedError } from "./concurrency-limit.ts";
 import type { CredentialThrottle } from "./credential-throttle.ts";
 import type { KnownStation, KnownStations, SecurityProfile, StationCredentials } from "./known-stations.ts";
@@ -62,6 +63,12 @@ export interface StationAuthenticationOptions {
   readonly operatorName?: string | undefined;
 }
 
+/**
+ * As many hashes at once as leave one processor to the process itself: a storm of stations that come back must not take
+ * the time of those that are there.
+ */
+const hashesAtOnce = Math.max(1, availableParallelism() - 1);
+
 type Refusal = Extract<AuthenticationDecision, { accept: false }>;
 
 const unauthorized = (cause: "credentials" | "certificate", reason: string): Refusal => ({
@@ -87,7 +94,7 @@ export class StationAuthentication {
     this.#credentials = options.credentials;
     this.#throttle = options.throttle;
     this.#admission = new ConcurrencyLimit(
-      options.admission ?? { concurrent: 16, queued: 10_000, queuedPerKey: 5_000 },
+      options.admission ?? { concurrent: hashesAtOnce, queued: 10_000, queuedPerKey: 5_000 },
     );
     this.#operatorName = options.operatorName;
   }

@@ -114,6 +114,12 @@ export interface StationEndpoints {
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
+/**
+ * Connections that the system may hold until they are taken. With the 511 of Node.js, stations that all come back at
+ * once are dropped and try again after one second, then two, then four.
+ */
+const connectionsInLine = 4_096;
+
 /** The HTTP servers that stations connect to: one in the clear, and one with TLS where certificates are configured. */
 export class StationListeners {
   readonly #endpoints: StationEndpoints;
@@ -177,7 +183,7 @@ export class StationListeners {
     await new Promise<void>((resolve, reject) => {
       const failed = (error: Error) => reject(new ListenError(host, port, error));
       server.once("error", failed);
-      server.listen(port, host, () => {
+      server.listen({ port, host, backlog: connectionsInLine }, () => {
         server.off("error", failed);
         resolve();
       });
