@@ -144,8 +144,9 @@ function toVersionWords(version: OcppVersion, action: string, payload: unknown):
 }
 
 /**
- * The station repeats what was answered with an error, so a database that is away must not look like success. The codes
- * are those of PostgreSQL for texts with NUL, which remain where no tolerance rule removed it.
+ * The station repeats what was answered with an error, so a database that is away must not look like success. What no
+ * database will ever take is told apart by PostgreSQL's codes: texts with NUL, which remain where no tolerance rule
+ * removed it, and over-long texts that a rule let pass and no index can hold.
  */
 function asAnswer(error: unknown): unknown {
   if (error instanceof DatabaseUnavailableError) {
@@ -154,6 +155,9 @@ function asAnswer(error: unknown): unknown {
   const { code } = (error ?? {}) as { readonly code?: unknown };
   if (code === "22021" || code === "22P05") {
     return new OcppError("FormatViolation", "a text holds a character that cannot be stored", { cause: error });
+  }
+  if (code === "54000") {
+    return new OcppError("PropertyConstraintViolation", "a text is too long to be stored", { cause: error });
   }
   return error;
 }
