@@ -138,7 +138,7 @@ describe("BootNotification", () => {
   });
 
   test("B02 objective 3: beyond the boots that are handled at once, stations are put off and spread", async () => {
-    await start({ rules: { bootsAtOnce: 4 } });
+    await start({ rules: { bootsAtOnce: 4, bootsInLine: 0, bootsBackPerS: 1 } });
     const ids = Array.from({ length: 40 }, (_, index) => `CS${index}`);
     await Promise.all(ids.map((id) => put(id)));
     blocks.events.length = 0;

@@ -22,8 +22,14 @@ export interface ProvisioningRules {
   readonly pendingRetryS: number;
   /** When a Rejected station asks again. */
   readonly rejectedRetryS: number;
-  /** Boots in progress at once; more are put off. */
+  /** Boots in progress at once; more wait in line. */
   readonly bootsAtOnce: number;
+  /** Boots in line; more are put off. */
+  readonly bootsInLine: number;
+  /** How long a boot stands in line at most. */
+  readonly bootPatienceS: number;
+  /** Boots that were put off and are asked back in one second. */
+  readonly bootsBackPerS: number;
   /** Unknown stations that may wait for approval; more are turned away. */
   readonly mostPendingStations: number;
 }
@@ -34,7 +40,10 @@ export const defaultRules: ProvisioningRules = {
   heartbeatIntervalS: 300,
   pendingRetryS: 60,
   rejectedRetryS: 600,
-  bootsAtOnce: 2_000,
+  bootsAtOnce: 100,
+  bootsInLine: 10_000,
+  bootPatienceS: 10,
+  bootsBackPerS: 500,
   mostPendingStations: 10_000,
 };
 
@@ -77,7 +86,13 @@ export class ProvisioningService implements KnownStations {
   constructor(options: ProvisioningServiceOptions) {
     const { random, rules } = options;
     this.#options = options;
-    const limits = { concurrent: rules.bootsAtOnce, retryS: 5, returningPerS: Math.max(1, rules.bootsAtOnce / 4) };
+    const limits = {
+      concurrent: rules.bootsAtOnce,
+      waiting: rules.bootsInLine,
+      patienceMs: rules.bootPatienceS * 1_000,
+      retryS: 5,
+      returningPerS: rules.bootsBackPerS,
+    };
     this.#admission = new BootAdmission(limits, random, options.elapsedMs ?? systemElapsedMs);
   }
 
@@ -121,7 +136,7 @@ export class ProvisioningService implements KnownStations {
 
   /** Answers a BootNotification (B01 to B03; 1.6 §4.2). */
   async boot(stationId: string, version: OcppVersion, facts: BootFacts, reason: string): Promise<BootAnswer> {
-    const turn = this.#admission.enter();
+    const turn = await this.#admission.enter();
     // Without a word to the database: it is what this protects.
     if (!("end" in turn)) return this.#putOff(stationId, turn.retryS);
     try {
