@@ -92,17 +92,28 @@ async function commit(
  */
 export async function storeGroup(client: pg.Client, group: GroupContents, sink: EventSink): Promise<Outcome> {
   const writes = planWrites(group.rows);
-  const flight: Promise<unknown>[] = [client.query(`${BEGIN_GROUP}; select pg_current_xact_id()::text as xid`)];
-  for (const { name, text, values } of writes) flight.push(client.query({ name, text, values: [...values] }));
-  if (group.events.length === 0) {
-    const decided = commit(client, undefined, undefined);
+  const hasEvents = group.events.length > 0;
+  const { stream } = client.connection;
+  const flight: Promise<unknown>[] = [];
+  let decided: Promise<Outcome> | undefined;
+  // One write to the socket for all: small groups cost little else.
+  stream.cork();
+  try {
+    // Only events are asked about by the number of their transaction.
+    flight.push(client.query(hasEvents ? `${BEGIN_GROUP}; select pg_current_xact_id()::text as xid` : BEGIN_GROUP));
+    for (const { name, text, values } of writes) flight.push(client.query({ name, text, values: [...values] }));
+    if (hasEvents) flight.push(client.query<{ id: string }>(sink.insert(group.events)));
+    else decided = commit(client, undefined, undefined);
+  } finally {
+    stream.uncork();
+  }
+  if (decided !== undefined) {
     const failure = firstFailure(await Promise.allSettled(flight));
     const outcome = await decided;
     // COMMIT succeeds where BEGIN failed, though no statement did.
     if (failure === undefined || outcome.kind === "undecided") return outcome;
     return await undo(client, failure.reason);
   }
-  flight.push(client.query<{ id: string }>(sink.insert(group.events)));
   const results = await Promise.allSettled(flight);
   const failure = firstFailure(results);
   if (failure !== undefined) return await undo(client, failure.reason);
