@@ -79,3 +79,19 @@ describe("a message id", () => {
     },
   );
 });
+
+describe("a text that is too long for the answer that repeats it", () => {
+  it("is refused as the request's fault, though a rule let it pass", async () => {
+    const station = await RawStation.boot2(running, newId("ECHO"), "ocpp2.1");
+    const hash = { hashAlgorithm: "SHA256", issuerNameHash: "a", issuerKeyHash: "k".repeat(200), serialNumber: "1" };
+    const certificateStatusRequests = [
+      { source: "OCSP", urls: ["http://ocsp.example.org/"], certificateHashData: hash },
+    ];
+    const answer = await station.ask("GetCertificateChainStatus", { certificateStatusRequests });
+    expect(answer).toEqual([
+      ...[4, expect.any(String), "PropertyConstraintViolation", expect.any(String)],
+      { path: "/certificateStatusRequests/0/certificateHashData/issuerKeyHash", rule: "maxLength" },
+    ]);
+    await station.close();
+  });
+});

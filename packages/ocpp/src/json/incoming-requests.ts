@@ -4,7 +4,8 @@ import type { CallContext, Connection, IgnoredCause, RefusedCause } from "../con
 import type { UntypedHandler } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
-import { type ErrorCode, ValidationError } from "../errors.ts";
+import { type ErrorCode, OcppError, ValidationError } from "../errors.ts";
+import type { Violation } from "../validation/violation.ts";
 import type { RequestFrame } from "./frame.ts";
 import type { PeerSettings } from "./peer-settings.ts";
 import { unsignedAction } from "./signed-messages.ts";
@@ -49,6 +50,8 @@ interface Job {
   readonly handler: UntypedHandler;
   readonly receivedAt: Date;
   readonly isSigned: boolean;
+  /** What a tolerance rule let pass. */
+  readonly tolerated?: Violation;
 }
 
 interface WaitingRequest {
@@ -198,7 +201,7 @@ export class IncomingRequests {
     }
     const checked = applyTolerance(identity, entry, "request", frame.payload, violation, tolerance, observer);
     if (checked.violation === undefined) {
-      this.#handle(job, checked.payload, checked.rules);
+      this.#handle({ ...job, tolerated: violation }, checked.payload, checked.rules);
     } else if (frame.kind === "CALL") {
       const error = new ValidationError(this.#version, frame.action, "request", checked.violation);
       this.#channel.sendError(frame.messageId, frame.action, error.code, error.message, error.details);
@@ -241,10 +244,15 @@ export class IncomingRequests {
     }
   }
 
-  #validated({ frame, entry }: Job, answer: unknown): unknown {
+  #validated({ frame, entry, tolerated }: Job, answer: unknown): unknown {
     const violation = entry.validateResponse(answer);
-    if (violation !== undefined) throw new ValidationError(this.#version, frame.action, "response", violation);
-    return answer;
+    if (violation === undefined) return answer;
+    // A response may repeat what the request held; where a rule let that pass, it is the peer's fault and not ours.
+    if (tolerated !== undefined) {
+      const { code, message, details } = new ValidationError(this.#version, frame.action, "request", tolerated);
+      throw new OcppError(code, message, { details });
+    }
+    throw new ValidationError(this.#version, frame.action, "response", violation);
   }
 
   #answer(job: Job, answer: unknown): void {
