@@ -66,10 +66,13 @@ export class CsmsUnderTest {
     this.#httpPort = httpPort;
   }
 
-  /** Starts it; `BENCH_PROFILE` names a folder for CPU profiles. @throws Error with its output when it does not start */
-  static async start(database: BenchDatabase): Promise<CsmsUnderTest> {
-    const profile = process.env.BENCH_PROFILE;
-    const nodeArguments = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
+  /**
+   * Starts it. A profile of its CPU time is written to `profileFolder` when it ends; `BENCH_PROFILE` by default.
+   *
+   * @throws Error with its output when it does not start
+   */
+  static async start(database: BenchDatabase, profileFolder = process.env.BENCH_PROFILE): Promise<CsmsUnderTest> {
+    const nodeArguments = profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`];
     const command = here("../../packages/polyphase/dist/main.js");
     const child = spawn(process.execPath, [...nodeArguments, command, "csms"], {
       stdio: ["ignore", "pipe", "inherit"],

@@ -7,6 +7,7 @@ import { watchMachine } from "./machine.ts";
 
 const cases: Readonly<Record<string, () => Promise<BenchCase>>> = {
   "transaction-events": async () => (await import("./transaction-events.ts")).transactionEvents,
+  profile: async () => (await import("./profile.ts")).profile,
   "meter-values": async () => (await import("./meter-values.ts")).meterValues,
   soap: async () => (await import("./soap.ts")).soap,
   heartbeat: async () => (await import("./heartbeat.ts")).heartbeat,
