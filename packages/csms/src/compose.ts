@@ -3,7 +3,9 @@ import { sql } from "kysely";
 import type { Logger } from "pino";
 import { type Access, createAccess } from "./api/access.ts";
 import { registerCommitMetrics } from "./api/commit-metrics.ts";
+import { registerDatabaseMetrics } from "./api/database-metrics.ts";
 import { eventRoutes } from "./api/events/routes.ts";
+import { NotReadyError, type ReadinessCheck } from "./api/health.ts";
 import { Metrics } from "./api/metrics.ts";
 import { migrations as apiMigrations } from "./api/migrations.ts";
 import { type ApiServer, createApi } from "./api/server.ts";
@@ -30,7 +32,8 @@ import { createUnmanagedReports } from "./blocks/unmanaged/index.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Database } from "./database/connection.ts";
-import { createGroupCommit } from "./database/group-commit.ts";
+import type { FreeSpace } from "./database/free-space.ts";
+import { createGroupCommit, type GroupCommitOptions } from "./database/group-commit.ts";
 import { mergeMigrations } from "./database/migrate.ts";
 import type { PartitionedTable } from "./database/partitions.ts";
 import { EventLog, EventStore, migrations as eventMigrations } from "./events/index.ts";
@@ -88,10 +91,31 @@ interface Block {
   close?(): void | Promise<void>;
 }
 
+/** A CSMS is ready while its database answers and takes writes: stations get errors for all that is to be stored else. */
+function readinessChecks(database: Database, refusal: () => string | undefined) {
+  const fail = (reason: string | undefined) => {
+    if (reason !== undefined) throw new NotReadyError(reason);
+  };
+  return {
+    async database() {
+      fail(database.away);
+      await sql`select 1`.execute(database.kysely).catch((error: unknown) => {
+        fail(database.away);
+        throw error;
+      });
+    },
+    writes: () => fail(refusal()),
+  } satisfies Record<string, ReadinessCheck>;
+}
+
 /** Connects the parts of a CSMS. The only place that knows them all. */
 export async function compose(deps: {
   readonly config: Config;
   readonly database: Database;
+  /** The disk that the database lies on, where it is ours. */
+  readonly space: FreeSpace | undefined;
+  /** As in {@link createGroupCommit}. */
+  readonly commitTimes: Pick<GroupCommitOptions, "patienceMs" | "attemptTimeoutMs">;
   readonly clock: Clock;
   /** By which it is judged what is too old. Default: `clock`. */
   readonly retentionClock?: Clock;
@@ -109,8 +133,15 @@ export async function compose(deps: {
     openClient: () => deps.database.openClient({ pipeline: true }),
     events: eventLog,
     log,
+    refusal: () => deps.space?.shortage,
+    ...deps.commitTimes,
   });
   registerCommitMetrics(metrics, () => groupCommit.counts());
+  registerDatabaseMetrics(metrics, () => ({
+    away: deps.database.away,
+    refusal: groupCommit.failing,
+    freeBytes: deps.space?.freeBytes,
+  }));
   const shared = { database, groupCommit, clock, log };
 
   const deviations = new DeviationWatch({
@@ -161,6 +192,7 @@ export async function compose(deps: {
     stations: provisioning.knownStations,
     credentials: security.credentials,
     metrics,
+    isDiskShort: () => deps.space?.shortage !== undefined,
     deviations,
     operatorName: config.operatorName,
     soapPublicUrl: config.soapPublicUrl,
@@ -193,7 +225,7 @@ export async function compose(deps: {
     audit: access.audit,
     plugins: apis.filter((api) => api !== undefined),
     rootPlugins: [access.pages],
-    readiness: { database: async () => void (await sql`select 1`.execute(database)) },
+    readiness: readinessChecks(deps.database, () => groupCommit.failing),
     figures: () => {
       const connected = [...gateway.calls.sessions()];
       const running = connected.map(({ stationId }) => transactions.openOf(stationId).length);

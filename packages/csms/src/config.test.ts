@@ -28,6 +28,7 @@ test("an empty environment gives the documented defaults", () => {
     httpPort: 8080,
     dataDir: path.resolve("data"),
     databasePoolSize: 10,
+    diskReserveMiB: 256,
     unknownStations: "pending",
     heartbeatIntervalS: 300,
     callTimeoutS: 30,

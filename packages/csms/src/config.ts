@@ -120,6 +120,10 @@ const settings = {
     meaning: "Most database connections for reads and administration; writes have their own",
     ...integer(1, 200),
   }),
+  diskReserveMiB: preset("POLYPHASE_DISK_RESERVE", "disk-reserve", "256", {
+    meaning: "MiB to keep free on the disk of the embedded database; with less, nothing is stored; 0 for no reserve",
+    ...integer(0, 1_048_576),
+  }),
   unknownStations: preset("POLYPHASE_UNKNOWN_STATIONS", "unknown-stations", "pending", {
     meaning:
       "Stations that are not registered: refused (reject), connected and listed for approval (pending), or registered at once (accept)",

@@ -42,6 +42,16 @@ export interface Csms {
   close(): Promise<void>;
 }
 
+/** Times in milliseconds; each has a default. */
+export interface DatabaseTimes {
+  /** A server that says nothing for so long is away. */
+  readonly answerTimeoutMs?: number;
+  /** How long one attempt to store a group of writes may take. */
+  readonly attemptTimeoutMs?: number;
+  /** How long a write waits for a database that is away. */
+  readonly patienceMs?: number;
+}
+
 /** How {@link startCsms} starts. */
 export interface StartOptions {
   readonly config: Config;
@@ -52,6 +62,8 @@ export interface StartOptions {
   readonly clock?: Clock;
   /** Passing time; the machine's when absent. */
   readonly elapsedMs?: ElapsedMs;
+  /** How long a database that is away or slow is waited for; the defaults suit a fleet. */
+  readonly databaseTimes?: DatabaseTimes;
 }
 
 async function readPem(files: readonly string[]): Promise<string[]> {
@@ -123,7 +135,8 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
   };
   try {
     const tls = await stationTls(config);
-    const storage = await openStorage({ ...config, poolSize: config.databasePoolSize, log });
+    const { answerTimeoutMs, ...commitTimes } = options.databaseTimes ?? {};
+    const storage = await openStorage({ ...config, poolSize: config.databasePoolSize, log, answerTimeoutMs });
     undo.push(() => storage.close());
     const { kysely } = storage.database;
     let onLost: (error: DatabaseInUseError) => void = () => undefined;
@@ -139,7 +152,7 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
     const maintenance = await startPartitionMaintenance({ database: kysely, tables, clock, retentionClock, log });
     undo.push(() => maintenance.close());
 
-    const parts = await compose({ config, database: storage.database, clock, retentionClock, log, version });
+    const parts = await compose({ config, ...storage, commitTimes, clock, retentionClock, log, version });
     undo.push(() => parts.close());
     await parts.load();
     const { eventRetentionDays, transactionRetentionDays } = config;

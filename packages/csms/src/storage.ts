@@ -2,12 +2,15 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import { connectDatabase, type Database } from "./database/connection.ts";
 import { type DatabaseLogLevel, startEmbeddedPostgres } from "./database/embedded-postgres.ts";
+import { FreeSpace } from "./database/free-space.ts";
 
 /** A database that is ready, and how to let go of it. */
 export interface Storage {
   readonly database: Database;
   /** Whether the database is a process of ours. */
   readonly embedded: boolean;
+  /** The disk of the embedded database, when it is watched. */
+  readonly space: FreeSpace | undefined;
   /** Ends the connections, and the embedded database. */
   close(): Promise<void>;
 }
@@ -22,23 +25,33 @@ export async function openStorage(options: {
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
   readonly poolSize: number;
+  /** Space to keep free on the disk of the embedded database, in MiB; 0 for no limit. */
+  readonly diskReserveMiB: number;
   readonly log: Logger;
+  /** As in {@link connectDatabase}. */
+  readonly answerTimeoutMs?: number | undefined;
 }): Promise<Storage> {
-  const { databaseUrl, dataDir, poolSize, log } = options;
+  const { databaseUrl, dataDir, poolSize, log, answerTimeoutMs } = options;
+  const connection = { poolSize, log, ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }) };
   if (databaseUrl !== undefined) {
-    const database = await connectDatabase({ url: databaseUrl, poolSize, log });
-    return { database, embedded: false, close: () => database.close() };
+    const database = await connectDatabase({ url: databaseUrl, ...connection });
+    return { database, embedded: false, space: undefined, close: () => database.close() };
   }
+  const directory = join(dataDir, "postgresql");
   const embedded = await startEmbeddedPostgres({
-    directory: join(dataDir, "postgresql"),
+    directory,
     log: (level: DatabaseLogLevel, message) => log[level]({ part: "postgresql" }, message),
   });
   try {
-    const database = await connectDatabase({ url: embedded.url, poolSize, log });
+    const database = await connectDatabase({ url: embedded.url, ...connection });
+    const space = new FreeSpace({ directory, reserveBytes: options.diskReserveMiB * 1_048_576, log });
+    await space.look();
     return {
       database,
       embedded: true,
+      space,
       async close() {
+        space.close();
         await database.close();
         await embedded.stop();
       },

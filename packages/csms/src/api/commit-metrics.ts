@@ -8,12 +8,13 @@ const FIGURES: ReadonlyArray<readonly [keyof GroupCommitCounts, string, string]>
   ["refusedUnits", "polyphase_commit_refused_units_total", "Messages whose rows the database refused"],
   ["unavailableUnits", "polyphase_commit_unavailable_units_total", "Messages that the database could not take in time"],
   ["waitingRows", "polyphase_commit_waiting_rows", "Rows that wait for the database"],
+  ["waitingUnits", "polyphase_commit_waiting_units", "Messages and commands whose writes wait for the database"],
 ];
 
 /** Shows what group commit does among the metrics. */
 export function registerCommitMetrics(metrics: Metrics, counts: () => GroupCommitCounts): void {
   for (const [key, name, help] of FIGURES) {
-    if (key === "waitingRows") {
+    if (key === "waitingRows" || key === "waitingUnits") {
       metrics.gauge({
         name,
         help,

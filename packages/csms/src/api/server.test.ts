@@ -357,7 +357,11 @@ describe("pages and probes", () => {
     isUp = false;
     const failed = await api.inject({ url: "/health/ready" });
     expect(failed.statusCode).toBe(503);
-    expect(failed.json()).toEqual({ status: "not-ready", checks: { database: "failed", gateway: "ok" } });
+    expect(failed.json()).toEqual({
+      status: "not-ready",
+      checks: { database: "failed", gateway: "ok" },
+      reasons: { database: "the check failed; the log tells why" },
+    });
   });
 
   it("counts requests by route pattern for Prometheus", async () => {

@@ -180,3 +180,19 @@ test("a server that is still starting is waited for", async () => {
   expect(await outcome).toMatchObject({ message: expect.stringMatching(/does not admit this user/) });
   late.close();
 });
+
+test("a connection that is lost between two statements of a transaction fails the transaction and nothing else", async () => {
+  const database = await connectDatabase({ url: testDatabase.url, log, poolSize: 2 });
+  const killer = await database.openClient();
+  const lost = database.kysely.transaction().execute(async (transaction) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction);
+    await killer.query("select pg_terminate_backend($1, 10000)", [rows[0]?.pid]);
+    // The end of the connection is read before the next statement is sent.
+    await killer.query("select pg_sleep(0.05)");
+    await sql`select 1`.execute(transaction);
+  });
+  await expect(lost).rejects.toThrow();
+  await killer.end();
+  expect((await sql`select 1 as one`.execute(database.kysely)).rows).toEqual([{ one: 1 }]);
+  await database.close();
+});

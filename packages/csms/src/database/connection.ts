@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Kysely, PostgresDialect } from "kysely";
+import { Kysely, PostgresDialect, type PostgresPool } from "kysely";
 import pg from "pg";
 import type { Logger } from "pino";
+import { DatabaseWatch } from "./database-watch.ts";
+import { DatabaseUnavailableError } from "./write-unit.ts";
 
 /** The database cannot be reached or used; the message says why, without the password. */
 export class DatabaseConnectionError extends Error {
@@ -19,6 +21,8 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs?: number;
   /** How long a server that does not answer yet, because it is starting, is waited for. Default 15 s. */
   readonly patienceMs?: number;
+  /** A server that says nothing for so long is away: what was asked is given up. Default 10 s. */
+  readonly answerTimeoutMs?: number;
 }
 
 /** A connected database. */
@@ -26,6 +30,8 @@ export interface Database {
   readonly kysely: Kysely<unknown>;
   /** A connection of its own, outside the pool, set up like the pool's. The caller ends it. */
   openClient(options?: { readonly statementTimeoutMs?: number; readonly pipeline?: boolean }): Promise<pg.Client>;
+  /** Why the server is away, in words that anybody may read; undefined while it answers. */
+  readonly away: string | undefined;
   close(): Promise<void>;
 }
 
@@ -57,11 +63,13 @@ function typeParsers(): pg.TypeOverrides {
   return types;
 }
 
+const CONNECT_TIMEOUT_MS = 5_000;
+
 function clientConfig(url: string): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: "polyphase",
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types: typeParsers(),
   };
@@ -111,6 +119,12 @@ function explain(url: string, cause: unknown): DatabaseConnectionError {
     `no connection to the database at ${place(url)}: ${reasons[codeOf(cause)] ?? said}`,
     { cause },
   );
+}
+
+/** The reason alone, without the place, which is not for everybody. */
+function reasonFor(error: unknown): string {
+  const cause = error instanceof DatabaseConnectionError ? error.cause : error;
+  return reasons[codeOf(cause)] ?? "it does not answer";
 }
 
 async function checkServer(client: pg.Client, url: string): Promise<void> {
@@ -165,6 +179,53 @@ function checkUrl(url: string): void {
   }
 }
 
+type OpenOptions = NonNullable<Parameters<Database["openClient"]>[0]>;
+
+async function openClient(url: string, { statementTimeoutMs = 30_000, pipeline = false }: OpenOptions) {
+  const client = new pg.Client({ ...clientConfig(url), pipeline });
+  client.on("error", () => undefined);
+  // The time-out of pg covers the connection, but not the first words on it.
+  const late = setTimeout(() => client.connection.stream.destroy(), CONNECT_TIMEOUT_MS * 2);
+  try {
+    await client.connect();
+    await client.query(sessionSettings(statementTimeoutMs));
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw explain(url, error);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+/** A pool that fails at once while the server is away, and can break off what is under way. */
+class BreakablePool implements PostgresPool {
+  readonly #pool: pg.Pool;
+  readonly #clients = new Set<pg.PoolClient>();
+  readonly #away: () => string | undefined;
+
+  constructor(pool: pg.Pool, away: () => string | undefined) {
+    this.#pool = pool;
+    this.#away = away;
+    pool.on("connect", (client) => this.#clients.add(client));
+    pool.on("remove", (client) => this.#clients.delete(client));
+  }
+
+  async connect(): ReturnType<PostgresPool["connect"]> {
+    const reason = this.#away();
+    if (reason !== undefined) throw new DatabaseUnavailableError(`the database is away: ${reason}`);
+    return (await this.#pool.connect()) as Awaited<ReturnType<PostgresPool["connect"]>>;
+  }
+
+  breakOff(): void {
+    for (const client of this.#clients) (client as unknown as pg.Client).connection.stream.destroy();
+  }
+
+  end(): Promise<void> {
+    return this.#pool.end();
+  }
+}
+
 /**
  * Connects to a PostgreSQL and checks that it can be used: version 15 or later, UTF8, not a standby.
  *
@@ -178,25 +239,30 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
   const pool = new pg.Pool({ ...clientConfig(url), max: options.poolSize ?? 10, idleTimeoutMillis: 60_000 });
   pool.on("error", (error) => log.warn({ err: error }, "an idle database connection was lost"));
   pool.on("connect", (client) => {
+    // The pool listens to idle connections only: one lost between two statements of a transaction would end the process.
+    client.on("error", () => undefined);
     client.query(sessionSettings(statementTimeoutMs)).catch((error: unknown) => {
       log.warn({ err: error }, "a database connection could not be set up");
     });
   });
-  const kysely = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  const watch = new DatabaseWatch({
+    open: () => openClient(url, { statementTimeoutMs }),
+    log,
+    ...(options.answerTimeoutMs === undefined ? {} : { answerTimeoutMs: options.answerTimeoutMs }),
+    explain: reasonFor,
+    lost: () => breakable.breakOff(),
+  });
+  const breakable = new BreakablePool(pool, () => watch.away);
+  const kysely = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: breakable }) });
   return {
     kysely,
-    async openClient(clientOptions = {}) {
-      const client = new pg.Client({ ...clientConfig(url), pipeline: clientOptions.pipeline ?? false });
-      client.on("error", () => undefined);
-      try {
-        await client.connect();
-        await client.query(sessionSettings(clientOptions.statementTimeoutMs ?? statementTimeoutMs));
-      } catch (error) {
-        await client.end().catch(() => undefined);
-        throw explain(url, error);
-      }
-      return client;
+    openClient: (clientOptions = {}) => openClient(url, { statementTimeoutMs, ...clientOptions }),
+    get away() {
+      return watch.away;
     },
-    close: () => kysely.destroy(),
+    async close() {
+      await watch.close();
+      await kysely.destroy();
+    },
   };
 }

@@ -321,7 +321,7 @@ test("a database that takes connections and then says nothing is given up like o
   });
   const groupCommit = open({
     patienceMs: 50,
-    attemptTimeoutMs: 50,
+    attemptTimeoutMs: 1_000,
     openClient: () => (isSilent ? silence : database.openClient({ pipeline: true })),
   });
   const lost = groupCommit.unit().add(insertParent, { id: "lost", amount: 1 }).commit();

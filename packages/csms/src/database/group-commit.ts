@@ -22,6 +22,8 @@ export interface GroupCommitOptions {
   readonly maxGroupRows?: number;
   /** How long a unit waits for a database that is away. Default 5 s. */
   readonly patienceMs?: number;
+  /** Why nothing may be stored now, for example a disk that is nearly full; undefined when it may. */
+  readonly refusal?: () => string | undefined;
   /** How long one attempt may take before its connection is given up. Default 20 s. */
   readonly attemptTimeoutMs?: number;
 }
@@ -37,11 +39,15 @@ export interface GroupCommitCounts {
   readonly unavailableUnits: number;
   /** Rows and events that wait now. */
   readonly waitingRows: number;
+  /** Units that wait now, those of the group under way included. */
+  readonly waitingUnits: number;
 }
 
 /** A {@link GroupCommit} that can be watched and ended. */
 export interface GroupCommitter extends GroupCommit {
   counts(): GroupCommitCounts;
+  /** Why writes fail now, in words that anybody may read; undefined while they succeed or none was tried lately. */
+  readonly failing: string | undefined;
   /** Takes no more units, stores those that wait, and closes the connection. */
   close(): Promise<void>;
 }
@@ -56,8 +62,17 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** What failed so long ago says nothing about now. */
+const FAILURE_REMEMBERED_MS = 10_000;
 const SHORTEST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
+
+function reasonOf(error: unknown): string {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  if (code === "53100") return "the disk of the database is full";
+  if (code === "25006") return "the database is read-only";
+  return "the database does not take writes";
+}
 
 function sizeOf(unit: Waiting): number {
   return unit.rows.length + unit.events.length;
@@ -106,11 +121,13 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   readonly #compiler = new StatementCompiler(IN_GROUP);
   #queue: Waiting[] = [];
   #waitingRows = 0;
+  #waitingUnits = 0;
   #waitingBytes = 0;
   #client: pg.Client | undefined;
   #running: Promise<void> | undefined;
   #closing = false;
   #away = false;
+  #failure: { readonly reason: string; readonly atMs: number } | undefined;
   #counts = { groups: 0, units: 0, rows: 0, refusedUnits: 0, unavailableUnits: 0 };
 
   constructor(options: GroupCommitOptions) {
@@ -119,6 +136,7 @@ class SingleConnectionGroupCommit implements GroupCommitter {
       maxWaitingBytes: 128 * 1024 * 1024,
       maxGroupRows: 4_000,
       patienceMs: 5_000,
+      refusal: () => undefined,
       attemptTimeoutMs: 20_000,
       ...options,
     };
@@ -129,7 +147,14 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   }
 
   counts(): GroupCommitCounts {
-    return { ...this.#counts, waitingRows: this.#waitingRows };
+    return { ...this.#counts, waitingRows: this.#waitingRows, waitingUnits: this.#waitingUnits };
+  }
+
+  get failing(): string | undefined {
+    const refusal = this.#options.refusal();
+    if (refusal !== undefined) return refusal;
+    if (this.#failure === undefined) return undefined;
+    return performance.now() - this.#failure.atMs < FAILURE_REMEMBERED_MS ? this.#failure.reason : undefined;
   }
 
   async close(): Promise<void> {
@@ -142,10 +167,13 @@ class SingleConnectionGroupCommit implements GroupCommitter {
 
   #enqueue(rows: CompiledRow[], events: DomainEvent[], bytes: number): Promise<void> {
     if (this.#closing) return Promise.reject(this.#unavailable("the database is being closed"));
+    const refusal = this.#options.refusal();
+    if (refusal !== undefined) return Promise.reject(this.#unavailable(refusal));
     const size = rows.length + events.length;
     const { maxWaitingRows, maxWaitingBytes, patienceMs } = this.#options;
     const full = this.#waitingRows + size > maxWaitingRows || this.#waitingBytes + bytes > maxWaitingBytes;
     if (full && this.#waitingRows > 0) return Promise.reject(this.#unavailable("too much waits for the database"));
+    this.#waitingUnits++;
     this.#waitingRows += size;
     this.#waitingBytes += bytes;
     return new Promise((resolve, reject) => {
@@ -186,6 +214,7 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   }
 
   #settle(unit: Waiting, error?: unknown): void {
+    this.#waitingUnits--;
     this.#waitingRows -= sizeOf(unit);
     this.#waitingBytes -= unit.bytes;
     if (error === undefined) unit.resolve();
@@ -219,6 +248,7 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   }
 
   #stored(units: readonly Waiting[], outcome: Outcome & { readonly kind: "stored" | "undecided" }): void {
+    this.#failure = undefined;
     if (this.#away) {
       this.#away = false;
       this.#options.log.info("the database takes writes again");
@@ -246,6 +276,7 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   }
 
   #noteAway(error: unknown): void {
+    this.#failure = { reason: reasonOf(error), atMs: performance.now() };
     if (this.#away) return;
     this.#away = true;
     this.#options.log.warn({ err: error }, "the database does not take writes; trying again");

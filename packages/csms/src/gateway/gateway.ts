@@ -58,6 +58,8 @@ export interface GatewayDeps {
   readonly limits?: JsonEndpointLimits;
   /** What differs from the usual times of the listeners. */
   readonly httpLimits?: Partial<HttpLimits>;
+  /** Whether the disk of the database has no room for what may be left out. */
+  isDiskShort?(): boolean;
   /** Resolves after so many milliseconds; by a timer of the system when absent. */
   wait?(durationMs: number): Promise<void>;
 }
@@ -125,7 +127,10 @@ class StationGateway implements Gateway {
     this.#seenTimer = setInterval(() => sessions.recordSeen(), seenIntervalMs);
     this.#seenTimer.unref();
     this.#metrics = new GatewayMetrics(deps.metrics, sessions);
-    this.#messageLog = new MessageLog({ database, clock, log });
+    this.#messageLog = new MessageLog({
+      ...{ database, clock, log },
+      ...(deps.isDiskShort === undefined ? {} : { isDiskShort: deps.isDiskShort.bind(deps) }),
+    });
     deviations.followVersions((stationId) => sessions.find(stationId)?.version);
     this.#triggers = new TriggerWatch(clock, (stationId, action) =>
       deviations.showed(stationId, "trigger-not-executed", { requestedMessage: action }),

@@ -22,6 +22,8 @@ export interface MessageLogOptions {
   readonly intervalMs?: number;
   /** Characters that may wait for the database; beyond it messages are not logged. Default 32 Mi. */
   readonly maxWaitingLength?: number;
+  /** Whether the disk has no room for the log now: what waits goes on waiting. */
+  isDiskShort?(): boolean;
   /** Told how many messages were not logged. */
   dropped?(count: number): void;
 }
@@ -93,7 +95,7 @@ export class MessageLog {
     this.#due = this.#due.concat(this.#older.all);
     this.#older = this.#newest;
     this.#newest = new Exchanges();
-    while (this.#due.length > 0) {
+    while (this.#due.length > 0 && this.#options.isDiskShort?.() !== true) {
       const batch = this.#due.slice(0, maxRowsPerStatement);
       try {
         const rows = batch.map((exchange) => this.#compiler.row(insertMessages, rowOf(exchange)));
