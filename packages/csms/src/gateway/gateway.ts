@@ -242,7 +242,11 @@ class StationGateway implements Gateway {
       versionWithoutSubprotocol: (station) =>
         station.configuredVersion ??
         (this.#deviations.rules.isEnabled(station.stationId, missingSubprotocol) ? "1.6" : undefined),
-      pingIntervalMs: ({ stationId }) => (this.#deviations.rules.isEnabled(stationId, noPing) ? 0 : undefined),
+      pingIntervalMs: ({ stationId }) => {
+        if (!this.#deviations.rules.isEnabled(stationId, noPing)) return undefined;
+        this.#deviations.tolerated(noPing.name, { stationId });
+        return 0;
+      },
       withoutSubprotocol: (stationId, version) =>
         this.#deviations.tolerated(missingSubprotocol.name, { stationId, version }),
     };

@@ -415,7 +415,7 @@ describe("a connection", () => {
     expect((await station.closed).code).toBe(1009);
     const other = await connect(`${url}/CS2`);
     expect(await other.ask(2, "1", "Heartbeat", {})).toEqual([3, "1", { currentTime }]);
-    expect(endings).toHaveLength(1);
+    expect(endings).toEqual([{ code: 1009, reason: "a frame is larger than allowed" }]);
   });
 
   test("ends with 1007 when a text is no UTF-8 (RFC 6455 §8.1)", async () => {

@@ -109,8 +109,12 @@ function onSignOfLife(this: WebSocket): void {
   (this as OcppSocket).isHeard = true;
 }
 
-// The close event follows every error and tells all that anybody can act on.
-function onError(): void {}
+// The close event follows every error. It tells all that anybody can act on but for this: `ws` closes with 1009, and a
+// peer that does not answer that leaves nothing but 1006.
+function onError(this: WebSocket, error: Error & { readonly code?: unknown }): void {
+  if (error.code !== "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return;
+  (this as OcppSocket).peer?.end({ code: 1009, reason: "a frame is larger than allowed" });
+}
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {
   (this as OcppSocket).peer?.end({ code, reason: reason.toString() });

@@ -138,7 +138,11 @@ describe("BootNotification", () => {
   });
 
   test("B02 objective 3: beyond the boots that are handled at once, stations are put off and spread", async () => {
-    await start({ rules: { bootsAtOnce: 4, bootsInLine: 0, bootsBackPerS: 1 } });
+    const shown: string[] = [];
+    await start({
+      rules: { bootsAtOnce: 4, bootsInLine: 0, bootsBackPerS: 1 },
+      deviations: { tolerates: () => true, showed: (_stationId, deviation) => shown.push(deviation) },
+    });
     const ids = Array.from({ length: 40 }, (_, index) => `CS${index}`);
     await Promise.all(ids.map((id) => put(id)));
     blocks.events.length = 0;
@@ -150,6 +154,7 @@ describe("BootNotification", () => {
     const putOff = answers.filter(({ status }) => status === "Pending");
     expect(accepted).toHaveLength(4);
     expect(putOff).toHaveLength(36);
+    expect(shown).toEqual(Array(36).fill("boot-put-off"));
     expect(eventTypes()).toHaveLength(4);
     const intervals = putOff.map(({ interval }) => interval);
     expect(Math.min(...intervals)).toBeLessThanOrEqual(7);
