@@ -46,6 +46,11 @@ export class CsmsProcess {
     return new CsmsProcess(await freePort(), await freePort(), settings);
   }
 
+  /** Id of the process that started last. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Everything the process has written. */
   get output(): string {
     return this.#output;
