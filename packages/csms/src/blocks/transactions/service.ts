@@ -231,6 +231,8 @@ export class TransactionService implements OpenTransactions {
       meterValues: stop.meterValues,
     };
     for (;;) {
+      const reading = this.#ledger.whole(stationId);
+      if (reading !== undefined) await reading;
       const named = transactionId > 0 ? await this.#memory.find(stationId, String(transactionId)) : undefined;
       if (named !== undefined && !this.#memory.isFree(named)) continue;
       if (named !== undefined && named.state.ended === undefined) return this.#ledger.apply(named, event);
@@ -279,6 +281,8 @@ export class TransactionService implements OpenTransactions {
   /** Takes MeterValues of family 1: an event of its transaction where it has one. */
   async measure1(stationId: string, report: MeterReport): Promise<void> {
     for (;;) {
+      const reading = this.#ledger.whole(stationId);
+      if (reading !== undefined) await reading;
       const transaction = await this.#transactionOf1(stationId, report);
       if (transaction === undefined) return this.#storeAlone(stationId, report);
       if (!this.#memory.isFree(transaction)) {
@@ -307,6 +311,8 @@ export class TransactionService implements OpenTransactions {
   /** Takes MeterValues of family 2: no event, but counted to the transaction that its EVSE serves (J01.FR.22). */
   async measure2(stationId: string, report: MeterReport): Promise<void> {
     for (;;) {
+      const reading = this.#ledger.whole(stationId);
+      if (reading !== undefined) await reading;
       const transaction = this.#servedAt(stationId, report);
       const { deviations } = this.#parts;
       if (transaction === undefined || !deviations.tolerates(stationId, "meter-values-outside-transaction")) {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
-import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
+import { DatabaseUnavailableError, type GroupCommit, type WriteUnit } from "../../database/write-unit.ts";
 import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import type { Authorizer } from "../authorization/index.ts";
 import type { Metering, MeterValue } from "../metering/index.ts";
@@ -62,6 +62,8 @@ export class TransactionLedger {
   readonly #parts: LedgerParts;
   readonly #pause: (timeMs: number, signal: AbortSignal) => Promise<void>;
   readonly #followUps = new Set<Promise<void>>();
+  /** By station: the last attempt to read each transaction that a failed write put out of memory. */
+  readonly #missing = new Map<string, Map<string, Promise<void>>>();
   readonly #closing = new AbortController();
   #arrivals = 0;
 
@@ -189,33 +191,58 @@ export class TransactionLedger {
       () => {
         transaction.busy = undefined;
         this.memory.hot.evict(transaction);
-        this.#followUp(this.#readAnew(transaction.identity.id));
+        this.#followUp(this.#readAnew(transaction.identity));
       },
     );
     return done;
   }
 
+  /**
+   * What has to be waited for before asking memory what a station's EVSEs serve: a write that failed has put a
+   * transaction out of it. Undefined when memory is whole.
+   *
+   * @throws DatabaseUnavailableError when it could not be read again so far
+   */
+  whole(stationId: string): Promise<void> | undefined {
+    const attempts = this.#missing.get(stationId);
+    if (attempts === undefined) return undefined;
+    return Promise.all(attempts.values()).then(
+      () => this.whole(stationId),
+      (cause: unknown) => {
+        throw new DatabaseUnavailableError("what the EVSEs of the station serve is not known now", { cause });
+      },
+    );
+  }
+
   /** What could not be stored is read again, when the database answers: others count on what is open. */
-  async #readAnew(id: string): Promise<void> {
+  async #readAnew({ id, stationId }: TransactionIdentity): Promise<void> {
     const { signal } = this.#closing;
+    const missing = this.#missing.get(stationId) ?? new Map<string, Promise<void>>();
+    this.#missing.set(stationId, missing);
+    let open: Transaction | undefined;
     for (;;) {
+      const attempt = this.#parts.store.get(id).then((stored) => {
+        open = stored?.transaction.status === "Open" ? this.memory.keep(stored.transaction) : undefined;
+        missing.delete(id);
+        if (missing.size === 0) this.#missing.delete(stationId);
+      });
+      missing.set(id, attempt);
       try {
-        const stored = await this.#parts.store.get(id);
-        if (stored?.transaction.status !== "Open") return;
-        const { evseId, identity } = this.memory.keep(stored.transaction);
-        if (evseId === undefined) return;
-        const running = this.memory.hot.runningOn(identity.stationId, evseId);
-        const isAlone = [...this.memory.hot.openOn(identity.stationId, evseId)].length < 2;
-        if (running === undefined || isAlone) return;
-        await this.#pause(RETRY_MS, signal);
-        this.#abandonOthers(running, evseId);
-        return;
+        await attempt;
+        break;
       } catch (error) {
         if (signal.aborted) return;
         this.#parts.log.warn({ err: error, transaction: id }, "a transaction could not be read; it is tried again");
         await this.#pause(RETRY_MS, signal).catch(() => undefined);
       }
     }
+    if (open?.evseId === undefined) return;
+    const { evseId } = open;
+    const running = this.memory.hot.runningOn(stationId, evseId);
+    const isAlone = [...this.memory.hot.openOn(stationId, evseId)].length < 2;
+    if (running === undefined || isAlone) return;
+    await this.#pause(RETRY_MS, signal).catch(() => undefined);
+    if (!signal.aborted) this.#abandonOthers(running, evseId);
   }
 
   /** Tells the energy from all values that are stored, and those that will be. */

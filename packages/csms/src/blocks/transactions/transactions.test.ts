@@ -317,6 +317,28 @@ describe("a transaction of family 2", () => {
     expect(await only(stationId)).toMatchObject({ energyWh: 200, missingSeqNos: [] });
   });
 
+  it("gets the values of its EVSE while it is read anew, though no message names it (1.2 MeterValues)", async () => {
+    const stationId = newStation();
+    const start = { connectorId: 1, idTag: "TAG1", timestamp: at(0), meterStart: 1_000 };
+    const { transactionId } = await bench.call1(stationId, "StartTransaction", start);
+    const measured = (minute: number, value: string) =>
+      bench.call1(stationId, "MeterValues", {
+        connectorId: 1,
+        meterValue: [{ timestamp: at(minute), sampledValue: [{ value }] }],
+      });
+    bench.commits.failures = 1;
+    await expect(measured(1, "1100")).rejects.toThrow("as the test wanted");
+    await measured(1, "1100");
+    bench.commits.failures = 1;
+    const lost = measured(2, "1200");
+    await expect(lost).rejects.toThrow("as the test wanted");
+    await bench.call1(stationId, "StopTransaction", { transactionId: 0, timestamp: at(3), meterStop: 1_300 });
+    expect(await bench.list(stationId)).toMatchObject([
+      { transactionId: String(transactionId), status: "Ended", energyWh: 300 },
+    ]);
+    expect((await only(stationId)).events).toHaveLength(3);
+  });
+
   it("goes on after a restart", async () => {
     const stationId = newStation();
     const begin = event("T-16", 0, "Started", { evse: { id: 3 }, idToken: token, meterValue: [reading(0, 10)] });
