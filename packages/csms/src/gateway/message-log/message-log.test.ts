@@ -33,7 +33,7 @@ const message = (identity: string, messageId: string, text = "[]"): WireMessage 
   transport: "OCPP-J",
   direction: "received",
   kind: "CALL",
-  action: "Heartbeat",
+  action: "StatusNotification",
   messageId,
   text,
 });

@@ -6,6 +6,7 @@ import type { PartitionedTable } from "../../database/partitions.ts";
 import { planWrites, StatementCompiler } from "../../database/write-plan.ts";
 import type { ColumnType, WriteStatement } from "../../database/write-unit.ts";
 import { type Exchange, Exchanges } from "./exchanges.ts";
+import { HeartbeatSieve } from "./heartbeat-sieve.ts";
 import { redact } from "./redaction.ts";
 
 /** The table of the message log as partition maintenance knows it. Default retention: 7 days. */
@@ -34,13 +35,14 @@ const maxTextLength = 256 * 1024;
 
 /**
  * Writes every frame and envelope to `station_message`, redacted, in batches behind the message path; a CALL with its
- * answer where that comes soon. A database that is slow or away costs log entries, never messages.
+ * answer where that comes soon, and of frequent Heartbeats a few. A database that is slow or away costs log entries, never messages.
  */
 export class MessageLog {
   readonly #options: MessageLogOptions;
   readonly #maxWaitingLength: number;
   readonly #timer: NodeJS.Timeout;
   readonly #compiler = new StatementCompiler();
+  readonly #heartbeats = new HeartbeatSieve();
   /** What came since the last turn, and what came in the turn before it. */
   #newest = new Exchanges();
   #older = new Exchanges();
@@ -59,12 +61,14 @@ export class MessageLog {
 
   /** Takes a message; quick, and never fails. */
   record(message: WireMessage): void {
+    const atMs = this.#options.clock.now().getTime();
+    if (!this.#heartbeats.keeps(message, atMs)) return;
     if (this.#waitingLength + message.text.length > this.#maxWaitingLength) {
       this.#dropped += 1;
       return;
     }
     this.#waitingLength += message.text.length;
-    const logged = { atMs: this.#options.clock.now().getTime(), message };
+    const logged = { atMs, message };
     if (this.#newest.answer(logged) || this.#older.answer(logged)) return;
     this.#newest.add(logged);
   }
