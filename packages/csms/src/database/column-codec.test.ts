@@ -120,11 +120,11 @@ test("times arrive exactly, as Date and as text with microseconds and any offset
         minLength: 1,
       }),
       async (dates) => {
-        const expected = dates.map((date) => date.getTime());
-        const output = "round(extract(epoch from value) * 1000)::bigint::text";
-        expect((await sent("timestamptz", dates, output)).map(Number)).toEqual(expected);
+        const expected = dates.map((date) => String(BigInt(date.getTime()) * 1000n));
+        const output = "trunc(extract(epoch from value) * 1000000)::text";
+        expect(await sent("timestamptz", dates, output)).toEqual(expected);
         const asTexts = dates.map((date) => date.toISOString());
-        expect((await sent("timestamptz", asTexts, output)).map(Number)).toEqual(expected);
+        expect(await sent("timestamptz", asTexts, output)).toEqual(expected);
       },
     ),
     { numRuns: 40 },

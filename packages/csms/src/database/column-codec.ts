@@ -141,13 +141,19 @@ function checkTime(value: unknown): EncodableValue {
   if (value instanceof Date) {
     const timeMs = value.getTime();
     if (Number.isNaN(timeMs)) throw new RangeError("a timestamptz column was given an invalid date");
-    return (timeMs - EPOCH_MS) * 1000;
+    return microsOf(timeMs);
   }
   if (typeof value !== "string") throw wrongType("timestamptz", value);
   const timeMs = ZONED.test(value) ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(timeMs)) throw new RangeError("a timestamptz column was given a text that is no time with a zone");
   const micros = value.length > 24 ? FINER_THAN_MS.exec(value)?.[1] : undefined;
-  return (timeMs - EPOCH_MS) * 1000 + (micros === undefined ? 0 : Number(micros.padEnd(3, "0")));
+  return microsOf(timeMs, micros === undefined ? 0 : Number(micros.padEnd(3, "0")));
+}
+
+/** Beyond the year 4283 a number does not hold milliseconds as microseconds exactly. */
+function microsOf(timeMs: number, more = 0): number | bigint {
+  const micros = (timeMs - EPOCH_MS) * 1000 + more;
+  return Number.isSafeInteger(micros) ? micros : BigInt(timeMs - EPOCH_MS) * 1000n + BigInt(more);
 }
 
 function checkInteger(value: unknown): EncodableValue {
