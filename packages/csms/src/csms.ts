@@ -2,13 +2,13 @@ import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import { keepTransactions } from "./blocks/transactions/index.ts";
-import { type Clock, type ElapsedMs, systemClock, systemElapsedMs } from "./clock.ts";
+import { type Clock, type ElapsedMs, systemClock } from "./clock.ts";
 import { compose, migrations, type Parts, partitionedTables } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { claimDatabase, type DatabaseInUseError } from "./database/database-claim.ts";
 import { migrateDatabase } from "./database/migrate.ts";
 import { startPartitionMaintenance } from "./database/partitions.ts";
-import { keepEvents } from "./events/index.ts";
+import { EventStore, keepEvents } from "./events/index.ts";
 import type { StationTls } from "./gateway/index.ts";
 import { RetentionClock } from "./retention-clock.ts";
 import { openStorage } from "./storage.ts";
@@ -148,7 +148,8 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
     const done = await migrateDatabase(kysely, migrations);
     if (done.length > 0) log.info({ migrations: done }, "database migrated");
     const tables = partitionedTables(config);
-    const retentionClock = new RetentionClock(clock, log, options.elapsedMs ?? systemElapsedMs);
+    const lastStoredAt = await new EventStore(kysely).lastStoredAt();
+    const retentionClock = new RetentionClock({ clock, log, lastStoredAt, elapsedMs: options.elapsedMs });
     const maintenance = await startPartitionMaintenance({ database: kysely, tables, clock, retentionClock, log });
     undo.push(() => maintenance.close());
 

@@ -14,7 +14,7 @@ let retention: RetentionClock;
 beforeEach(() => {
   clock = new ManualClock("2026-03-01T12:00:00Z");
   elapsedMs = 1_000;
-  retention = new RetentionClock(clock, log, () => elapsedMs);
+  retention = new RetentionClock({ clock, log, elapsedMs: () => elapsedMs });
 });
 
 /** Time passes, on all clocks. */
@@ -63,6 +63,20 @@ describe("the time by which old data is deleted", () => {
     retention.now();
     pass(2 * HOUR_MS);
     expect(now()).toBe("2026-03-02T13:00:00.000Z");
+  });
+
+  it("does not believe at once that a system was at rest for months", () => {
+    const lastStoredAt = new Date("2026-01-01T00:00:00Z");
+    retention = new RetentionClock({ clock, log, lastStoredAt, elapsedMs: () => elapsedMs });
+    expect(now()).toBe("2026-01-01T00:00:00.000Z");
+    pass(DAY_MS);
+    expect(now()).toBe("2026-03-02T12:00:00.000Z");
+  });
+
+  it("believes that it was at rest for days", () => {
+    const lastStoredAt = new Date("2026-02-25T00:00:00Z");
+    retention = new RetentionClock({ clock, log, lastStoredAt, elapsedMs: () => elapsedMs });
+    expect(now()).toBe("2026-03-01T12:00:00.000Z");
   });
 
   it("follows a jump back at once, which deletes less, and not the jump ahead to where it was", () => {

@@ -5,10 +5,12 @@ import { type Clock, type ElapsedMs, systemElapsedMs } from "./clock.ts";
 const TOLERANCE_MS = 10 * 60_000;
 /** A jump that lasts this long was the correction of a wrong clock. */
 const BELIEVED_AFTER_MS = 24 * 3_600_000;
+/** A system that was at rest for longer than this may have woken up with a wrong clock. */
+const BELIEVED_REST_MS = 7 * 24 * 3_600_000;
 
 /**
  * The time by which the age of what may be deleted is judged: the machine's, except that a jump ahead is believed
- * only when it has lasted for a day. A wrong clock can be set right; what was deleted by it is gone. After a jump back
+ * only when it has lasted for a day; so is a long time since anything was stored, when the process starts. A wrong clock can be set right; what was deleted by it is gone. After a jump back
  * the machine's time holds at once, which deletes less.
  */
 export class RetentionClock implements Clock {
@@ -20,11 +22,21 @@ export class RetentionClock implements Clock {
   /** A jump ahead that is not believed yet. */
   #doubted: { readonly offsetMs: number; readonly sinceMs: number } | undefined;
 
-  constructor(clock: Clock, log: Logger, elapsedMs: ElapsedMs = systemElapsedMs) {
+  constructor(options: {
+    readonly clock: Clock;
+    readonly log: Logger;
+    /** When the last was stored before the start, where anything was. */
+    readonly lastStoredAt?: Date | undefined;
+    /** Passing time. Default: the machine's. */
+    readonly elapsedMs?: ElapsedMs | undefined;
+  }) {
+    const { clock, log, lastStoredAt, elapsedMs = systemElapsedMs } = options;
     this.#clock = clock;
     this.#log = log;
     this.#elapsedMs = elapsedMs;
-    this.#offsetMs = clock.now().getTime() - elapsedMs();
+    const nowMs = clock.now().getTime();
+    const isRested = lastStoredAt !== undefined && nowMs - lastStoredAt.getTime() > BELIEVED_REST_MS;
+    this.#offsetMs = (isRested ? lastStoredAt.getTime() : nowMs) - elapsedMs();
   }
 
   now(): Date {

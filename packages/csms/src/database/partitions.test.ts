@@ -52,6 +52,22 @@ async function placement(): Promise<Readonly<Record<string, string>>> {
   return Object.fromEntries(rows.map(({ at, place }) => [at.toISOString().slice(0, 10), place]));
 }
 
+test("what is too old is judged by a clock of its own, which need not follow a jump ahead", async () => {
+  const clock = new ManualClock("2026-03-01T12:00:00Z");
+  const retentionClock = new ManualClock("2026-03-01T12:00:00Z");
+  const options = { database: database.kysely, tables: [plan], clock, retentionClock, log };
+  const maintenance = await startPartitionMaintenance(options);
+  await insert("2026-03-01T12:00:00Z");
+  await insert("1970-01-01T00:00:00Z", "2026-03-01T12:00:00Z");
+  clock.set("2056-03-01T12:00:00Z");
+  await maintenance.round();
+  expect(Object.keys(await placement())).toEqual(["1970-01-01", "2026-03-01"]);
+  retentionClock.set("2026-03-10T12:00:00Z");
+  await maintenance.round();
+  expect(Object.keys(await placement())).toEqual([]);
+  await maintenance.close();
+});
+
 test("partitions lie around the present, and odd times go to the default one", async () => {
   const changes = await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
   expect(changes.created).toEqual(["sample_p20260228", "sample_p20260301", "sample_p20260302", "sample_p20260303"]);

@@ -171,6 +171,13 @@ export class EventStore {
       select count(*) as count from deleted`.execute(this.#database);
     return Number(rows[0]?.count ?? 0);
   }
+
+  /** When the last event was stored, by the database's clock; undefined when there is none. */
+  async lastStoredAt(): Promise<Date | undefined> {
+    const { rows } = await sql<{ at: Date }>`
+      select stored_at as at from event order by id desc limit 1`.execute(this.#database);
+    return rows[0]?.at;
+  }
 }
 
 interface EventRow {
