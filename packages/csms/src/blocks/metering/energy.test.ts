@@ -136,6 +136,13 @@ describe("a transaction's energy", () => {
     expect(wh({ samples: still(T0) })).not.toBe(8_000);
   });
 
+  it("is what the register rose by when the clock was set back to before the start", () => {
+    const samples = [register(0, 5_000), register(20, 9_000), register(25, 0), register(-500, 12_000)];
+    const facts = { startedAtMs: T0, endedAtMs: T0 - 500 * MINUTE, samples };
+    expect(energyOf({ ended: true, ...facts }, "import")).toMatchObject({ milliWh: 7_000_000 });
+    expect(wh({ ...facts, meterStartMilliWh: 5_000_000, meterStopMilliWh: 12_500_000 })).toBe(7_500);
+  });
+
   it("believes the edges when the clock was set in between", () => {
     expect(wh({ ...family1(1_000, 21_000, []), endedAtMs: T0 - 120 * MINUTE })).toBe(20_000);
   });

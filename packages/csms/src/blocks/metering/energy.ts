@@ -61,6 +61,8 @@ export interface EnergyTotal {
 /** Where a meter may sit, the most telling first: what left the connector counts. */
 const LOCATIONS = ["Outlet", "Cable", "Body", "Inlet", "EV"];
 
+const DAY_MS = 86_400_000;
+
 const PHASE_SETS = [
   ["L1", "L2", "L3"],
   ["L1-N", "L2-N", "L3-N"],
@@ -132,11 +134,16 @@ export function edgeOf(context: string): Edge {
 /** Values after the end belong to nobody, those before the start to somebody else; the two edges always belong. */
 function withinBounds(facts: EnergyFacts, flow: EnergyFlow, notes: Set<EnergyNote>): EnergySample[] {
   const { startedAtMs, endedAtMs } = facts;
-  const disordered = startedAtMs !== undefined && endedAtMs !== undefined && endedAtMs < startedAtMs;
-  if (disordered) notes.add("clock-disorder");
+  if (startedAtMs !== undefined && endedAtMs !== undefined && endedAtMs < startedAtMs) {
+    notes.add("clock-disorder");
+    return inOrderOfValue(
+      facts.samples.filter((sample) => sample.flow === flow),
+      endedAtMs + 1,
+    );
+  }
   return facts.samples.filter((sample) => {
     if (sample.flow !== flow) return false;
-    if (disordered || edgeOf(sample.context) !== "during") return true;
+    if (edgeOf(sample.context) !== "during") return true;
     if (endedAtMs !== undefined && sample.atMs > endedAtMs) {
       notes.add("readings-after-end-ignored");
       return false;
@@ -147,6 +154,27 @@ function withinBounds(facts: EnergyFacts, flow: EnergyFlow, notes: Set<EnergyNot
     }
     return true;
   });
+}
+
+/**
+ * When the clock was set back across a whole transaction its times tell no order. A register does: it rises. A zero
+ * among other values does not tell where it stood and is left out. The times that are given tell no duration either.
+ */
+function inOrderOfValue(samples: readonly EnergySample[], fromMs: number): EnergySample[] {
+  const isMoved = ({ kind, context }: EnergySample): boolean => kind === "register" && edgeOf(context) === "during";
+  // By what they are, so that a repeat stays one and the order of arrival does not matter.
+  const registers = new Map<string, EnergySample>();
+  for (const sample of samples) {
+    const { milliWh, atMs, location, phase = "" } = sample;
+    if (isMoved(sample)) registers.set(`${String(milliWh).padStart(16, "0")} ${atMs} ${location} ${phase}`, sample);
+  }
+  const rising = [...registers].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sample]) => sample);
+  const told = rising.filter(({ milliWh }) => milliWh > 0);
+  const moved = (told.length > 0 ? told : rising).map((sample, index) => ({
+    ...sample,
+    atMs: fromMs + index * DAY_MS,
+  }));
+  return [...samples.filter((sample) => !isMoved(sample)), ...moved];
 }
 
 function readingOf(sample: EnergySample): RegisterReading {
