@@ -58,6 +58,8 @@ class FaultyCommit implements GroupCommit {
 export class TransactionBench {
   readonly clock = new ManualClock("2026-03-01T12:00:00Z");
   readonly timers = new ManualTimers();
+  /** How many transactions that are over stay in memory after the next restart; undefined for the default. */
+  keptAfterEnd: number | undefined;
   readonly events: DomainEvent[] = [];
   readonly #testDatabase: TestDatabase;
   readonly #database: Database;
@@ -199,6 +201,7 @@ export class TransactionBench {
       metering,
       clock,
       timers: this.timers,
+      ...(this.keptAfterEnd === undefined ? {} : { keptAfterEnd: this.keptAfterEnd }),
       log,
       pause: () => Promise.resolve(),
     });

@@ -42,6 +42,11 @@ export interface TransactionsDependencies {
   readonly deviations?: StationDeviations;
   /** Makes the identity of a transaction, a UUID. Default: version 7. */
   readonly newId?: () => string;
+  /**
+   * How many transactions that are over stay in memory for late events, more than messages are under way at once;
+   * others are read again. Default 5,000.
+   */
+  readonly keptAfterEnd?: number;
   /** Waits before something that failed in the background is tried again. Default: a timer. */
   readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
   /** Passing time, for what is done later. Default: timers that keep no process alive. */
@@ -92,6 +97,7 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
     log,
     deviations,
     newId: dependencies.newId ?? uuidV7(clock),
+    keptAfterEnd: dependencies.keptAfterEnd,
     ...(dependencies.pause === undefined ? {} : { pause: dependencies.pause }),
   });
   const service = new TransactionService({

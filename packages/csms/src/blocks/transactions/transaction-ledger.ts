@@ -37,6 +37,8 @@ export interface LedgerParts {
   readonly deviations: StationDeviations;
   /** Makes the identity of a transaction: a UUID. */
   readonly newId: () => string;
+  /** How many transactions that are over stay in memory. */
+  readonly keptAfterEnd?: number | undefined;
   /** Waits before something that failed is tried again. Default: a timer that keeps no process alive. */
   readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
 }
@@ -69,7 +71,7 @@ export class TransactionLedger {
 
   constructor(parts: LedgerParts) {
     this.#parts = parts;
-    this.memory = new TransactionMemory(parts.store);
+    this.memory = new TransactionMemory(parts.store, parts.keptAfterEnd);
     this.#pause = parts.pause ?? ((timeMs, signal) => delay(timeMs, undefined, { signal, ref: false }));
   }
 

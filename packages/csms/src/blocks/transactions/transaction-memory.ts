@@ -4,11 +4,13 @@ import type { Transaction, TransactionIdentity } from "./transaction.ts";
 
 /** Finds transactions in memory, and reads into memory those that are only stored. */
 export class TransactionMemory {
-  readonly hot = new HotTransactions();
+  readonly hot: HotTransactions;
   readonly #store: TransactionStore;
   readonly #loading = new Map<string, Promise<Transaction | undefined>>();
 
-  constructor(store: TransactionStore) {
+  /** `keptAfterEnd`: how many that are over are kept; see {@link HotTransactions}. */
+  constructor(store: TransactionStore, keptAfterEnd?: number) {
+    this.hot = new HotTransactions(keptAfterEnd);
     this.#store = store;
   }
 
