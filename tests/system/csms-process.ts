@@ -24,11 +24,18 @@ export class CsmsProcess {
   readonly httpUrl: string;
   readonly ocppPort: number;
   readonly #settings: Readonly<Record<string, string>>;
+  readonly #openFiles: number | undefined;
   #child: ChildProcess | undefined;
   #output = "";
 
-  private constructor(ocppPort: number, httpPort: number, settings: Readonly<Record<string, string>>) {
+  private constructor(
+    ocppPort: number,
+    httpPort: number,
+    settings: Readonly<Record<string, string>>,
+    openFiles: number | undefined,
+  ) {
     this.ocppPort = ocppPort;
+    this.#openFiles = openFiles;
     this.httpUrl = `http://127.0.0.1:${httpPort}`;
     this.#settings = {
       POLYPHASE_OCPP_PORT: String(ocppPort),
@@ -40,10 +47,16 @@ export class CsmsProcess {
     };
   }
 
-  /** Chooses ports; nothing runs yet. `settings` are variables of the environment. */
-  static async create(settings: Readonly<Record<string, string>>): Promise<CsmsProcess> {
+  /**
+   * Chooses ports; nothing runs yet. `settings` are variables of the environment; `openFiles` bounds the file
+   * descriptors that the process may have at a time.
+   */
+  static async create(
+    settings: Readonly<Record<string, string>>,
+    { openFiles }: { readonly openFiles?: number } = {},
+  ): Promise<CsmsProcess> {
     if (!existsSync(command)) throw new Error("the command is not compiled: run `npm run build` first");
-    return new CsmsProcess(await freePort(), await freePort(), settings);
+    return new CsmsProcess(await freePort(), await freePort(), settings, openFiles);
   }
 
   /** Id of the process that started last. */
@@ -58,7 +71,8 @@ export class CsmsProcess {
 
   /** Starts the process and resolves when it says that it is ready. @throws Error with its output when it ends before */
   async start(...args: readonly string[]): Promise<void> {
-    const child = spawn(process.execPath, [command, "csms", ...args], {
+    const [program, ...words] = this.#limited([process.execPath, command, "csms", ...args]);
+    const child = spawn(program, words, {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.#settings },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -74,6 +88,12 @@ export class CsmsProcess {
         reject(new Error(`the CSMS ended with ${code ?? signal} before it was ready:\n${this.#output}`));
       });
     });
+  }
+
+  /** A command line, and where files are bounded one of a shell that becomes the process. */
+  #limited(line: readonly [string, ...string[]]): readonly [string, ...string[]] {
+    if (this.#openFiles === undefined) return line;
+    return ["/bin/sh", "-c", `ulimit -n ${this.#openFiles} && exec "$0" "$@"`, ...line];
   }
 
   /** Starts the process and resolves with its exit code when it ends by itself. */
