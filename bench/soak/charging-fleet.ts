@@ -150,8 +150,8 @@ export class ChargingFleet {
   }
 
   async #charge(station: SimulatedStation): Promise<void> {
-    const evse = station.evse(1);
-    const beginWh = evse.meterWh;
+    const evse = () => station.evse(1);
+    const beginWh = evse().meterWh;
     station.plugIn(1, { socPercent: Math.floor(this.#random() * 60) });
     let outcome = await station.presentIdToken(1, TOKEN);
     // Without a CSMS that knows the token the driver tries again.
@@ -159,13 +159,19 @@ export class ChargingFleet {
       await wait(1_000);
       outcome = await station.presentIdToken(1, TOKEN);
     }
-    while (evse.transaction === undefined) await wait(20);
-    const ownId = evse.transaction.id;
+    const begun = async (): Promise<string> => {
+      for (;;) {
+        const { transaction } = evse();
+        if (transaction !== undefined) return transaction.id;
+        await wait(20);
+      }
+    };
+    const ownId = await begun();
     await this.#pause(5_000 + this.#random() * 30_000);
-    if (evse.transaction !== undefined) await station.presentIdToken(1, TOKEN);
+    if (evse().transaction !== undefined) await station.presentIdToken(1, TOKEN);
     station.unplug(1);
-    while (evse.transaction !== undefined) await wait(20);
-    this.#charges.push({ station, ownId, trueWh: evse.meterWh - beginWh });
+    while (evse().transaction !== undefined) await wait(20);
+    this.#charges.push({ station, ownId, trueWh: evse().meterWh - beginWh });
   }
 
   /** Waits, though not long once it is over. */

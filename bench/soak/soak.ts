@@ -56,7 +56,7 @@ function printCourse({ csms, fleet, faults, hostile, operator, begin }: Scene): 
     [...counts].map(([name, count]) => `${name} ${count}`).join(", ");
   console.log(
     `${minutes} min  charges ${fleet.finishedCharges}  sent ${sent}  acknowledged ${acknowledged}  ` +
-      `CSMS restarts ${csms.restarts}  PostgreSQL kills ${csms.databaseKills}  ` +
+      `CSMS restarts ${csms.restarts}, of them after ending by itself ${csms.crashes}  PostgreSQL kills ${csms.databaseKills}  ` +
       `longest outage ${(csms.longestOutageMs / 1_000).toFixed(1)} s  ` +
       `memory ${memoryBegin.toFixed(0)} -> ${memoryEnd.toFixed(0)} MiB  hostile ${hostile.sent}`,
   );
@@ -131,7 +131,7 @@ try {
   };
   const totals = await soak(scene, options, next);
   printTotals(totals);
-  isGood = isBalanced(totals);
+  isGood = isBalanced(totals) && csms.crashes === 0;
 } catch (error) {
   console.error(error);
   console.error(`the CSMS wrote at last:\n${csms.process.output.slice(-5_000)}`);

@@ -17,27 +17,34 @@ export class SoakedCsms {
   readonly process: CsmsProcess;
   readonly #dataDir: string;
   readonly #lives: Life[] = [];
-  readonly #watch: NodeJS.Timeout;
+  #watch: NodeJS.Timeout | undefined;
   #asking = false;
   #unreadySince: number | undefined;
   #longestOutageMs = 0;
   #starts = 0;
   #databaseKills = 0;
+  #isStarting = false;
+  #crashes = 0;
 
   private constructor(csms: CsmsProcess, dataDir: string) {
     this.process = csms;
     this.#dataDir = dataDir;
-    this.#watch = setInterval(() => void this.#look(), READINESS_INTERVAL_MS);
   }
 
   static async start(dataDir: string): Promise<SoakedCsms> {
     const csms = new SoakedCsms(await CsmsProcess.create({ POLYPHASE_DATA_DIR: dataDir }), dataDir);
     await csms.#start();
+    csms.#watch = setInterval(() => void csms.#look(), READINESS_INTERVAL_MS);
     return csms;
   }
 
   get restarts(): number {
     return this.#starts - 1;
+  }
+
+  /** How often the process ended by itself, which it never may. */
+  get crashes(): number {
+    return this.#crashes;
   }
 
   get databaseKills(): number {
@@ -60,6 +67,8 @@ export class SoakedCsms {
 
   /** Kills the process as a power cut would, and starts it again. */
   async killAndStart(): Promise<void> {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
     await this.process.end("SIGKILL");
     await this.#start();
   }
@@ -90,7 +99,9 @@ export class SoakedCsms {
   }
 
   async #start(): Promise<void> {
+    this.#isStarting = true;
     await this.process.start();
+    this.#isStarting = false;
     this.#starts += 1;
     this.#lives.push({ beganAt: performance.now(), beginMib: undefined, endMib: Number.NaN });
   }
@@ -105,6 +116,7 @@ export class SoakedCsms {
   async #look(): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
+    if (!this.#isStarting && !this.#isAlive()) await this.#startAfterCrash();
     const signal = AbortSignal.timeout(2_000);
     const isReady = await fetch(`${this.process.httpUrl}/health/ready`, { signal }).then(
       async (response) => {
@@ -119,6 +131,21 @@ export class SoakedCsms {
       this.#unreadySince = undefined;
       await this.#weigh();
     } else this.#unreadySince ??= performance.now();
+  }
+
+  #isAlive(): boolean {
+    try {
+      process.kill(this.process.pid ?? 0, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #startAfterCrash(): Promise<void> {
+    this.#crashes += 1;
+    console.error(`the CSMS ended by itself; it wrote at last:\n${this.process.output.slice(-3_000)}`);
+    await this.#start();
   }
 
   async #weigh(): Promise<void> {
