@@ -231,14 +231,17 @@ export class TransactionService implements OpenTransactions {
       meterValues: stop.meterValues,
     };
     for (;;) {
-      const reading = this.#ledger.whole(stationId);
-      if (reading !== undefined) await reading;
       const named = transactionId > 0 ? await this.#memory.find(stationId, String(transactionId)) : undefined;
       if (named !== undefined && !this.#memory.isFree(named)) continue;
       if (named !== undefined && named.state.ended === undefined) return this.#ledger.apply(named, event);
       const repeated = await this.#stoppedBy(stationId, named, content, atMs);
       if (repeated !== undefined) return this.#ledger.judge(repeated, event);
       if (named !== undefined && !this.#memory.isFree(named)) continue;
+      const reading = this.#ledger.whole(stationId);
+      if (reading !== undefined) {
+        await reading;
+        continue;
+      }
       const fitting = this.#parts.deviations.tolerates(stationId, "stop-by-evidence")
         ? transactionThatStopFits(this.#memory.hot.openOf(stationId), { atMs, idTag, meterStopWh })
         : undefined;
@@ -281,8 +284,6 @@ export class TransactionService implements OpenTransactions {
   /** Takes MeterValues of family 1: an event of its transaction where it has one. */
   async measure1(stationId: string, report: MeterReport): Promise<void> {
     for (;;) {
-      const reading = this.#ledger.whole(stationId);
-      if (reading !== undefined) await reading;
       const transaction = await this.#transactionOf1(stationId, report);
       if (transaction === undefined) return this.#storeAlone(stationId, report);
       if (!this.#memory.isFree(transaction)) {
@@ -334,6 +335,7 @@ export class TransactionService implements OpenTransactions {
     if (named !== undefined && (named.status === "Open" || covers(named, atMs))) return named;
     if (!this.#parts.deviations.tolerates(stationId, "meter-values-by-evse")) return named;
     // The id is of a transaction that was over by then, or of none: what the connector serves is likelier.
+    await this.#ledger.whole(stationId);
     return this.#servedAt(stationId, report) ?? named;
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { Logger } from "pino";
@@ -71,6 +72,8 @@ export class TransactionLedger {
 
   constructor(parts: LedgerParts) {
     this.#parts = parts;
+    // Each transaction that waits for the database listens.
+    setMaxListeners(0, this.#closing.signal);
     this.memory = new TransactionMemory(parts.store, parts.keptAfterEnd);
     this.#pause = parts.pause ?? ((timeMs, signal) => delay(timeMs, undefined, { signal, ref: false }));
   }
