@@ -23,7 +23,8 @@ export class FuzzLedger {
     if (!Array.isArray(frame)) return;
     const [type, id] = frame as unknown[];
     if (typeof id !== "string") return;
-    const isCall = type === 2 && id.length <= LONGEST_ID;
+    // An empty id may be answered as one that cannot be read.
+    const isCall = type === 2 && id !== "" && id.length <= LONGEST_ID;
     if (!isCall) {
       this.#maybe.add(id);
       return;
