@@ -324,6 +324,39 @@ describe("handshake", () => {
   });
 });
 
+describe("a station that gives up while it is authenticated", () => {
+  test.each([
+    ["an end", (socket: Socket) => void socket.end()],
+    ["a reset", (socket: Socket) => void socket.resetAndDestroy()],
+  ])("by %s is told to who decides, and does not connect any more", async (_name, giveUp) => {
+    const asked = gate<Handshake>();
+    const decided = gate<HandshakeDecision>();
+    let connections = 0;
+    const { csms, port } = await csmsOf({
+      authenticate(handshake) {
+        asked.open(handshake);
+        return decided.promise;
+      },
+      onConnect: () => connections++,
+    });
+    const socket = connectSocket(port, "127.0.0.1");
+    cleanups.push(() => socket.destroy());
+    socket.write(
+      "GET /ocpp/CS1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n",
+    );
+    const { signal } = await asked.promise;
+    expect(csms.load).toEqual({ sockets: 0, handshakes: 1, requests: 0 });
+    const closed = once(socket.resume(), "close");
+    giveUp(socket);
+    await expect.poll(() => signal.aborted).toBe(true);
+    decided.open({ accept: true });
+    await expect.poll(() => csms.load).toEqual({ sockets: 0, handshakes: 0, requests: 0 });
+    await closed;
+    expect(connections).toBe(0);
+  });
+});
+
 describe("the newest connection of an identity", () => {
   test("wins: the old one is closed, its calls are rejected, and its frames are not taken any more", async () => {
     const order: string[] = [];
