@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Clock } from "../clock.ts";
 import { CredentialThrottle } from "../gateway/credential-throttle.ts";
 import { known } from "./error-mapping.ts";
 import type { ProblemError } from "./problem.ts";
@@ -21,8 +20,8 @@ const MAX_FAILURES = 10;
  * An API key works always; the administrator's token is not even compared while its address has failed too often,
  * so guessing gains nothing and nobody can lock out the holder of a key.
  */
-export function registerAuthentication(scope: FastifyInstance, credentials: Credentials, clock: Clock): void {
-  const throttle = new CredentialThrottle(clock, { perAddress: MAX_FAILURES, perIdentity: MAX_FAILURES });
+export function registerAuthentication(scope: FastifyInstance, credentials: Credentials): void {
+  const throttle = new CredentialThrottle({ perAddress: MAX_FAILURES, perIdentity: MAX_FAILURES });
   scope.addHook("onRequest", async (request) => {
     const needs: Role | "anyone" = request.routeOptions.config.role ?? defaultRole(request.method);
     if (needs === "anyone") return;

@@ -269,7 +269,8 @@ describe("roles", () => {
     }
     const limited = await api.inject({ url: "/api/v1/lamps", headers: as("chosen") });
     expect(limited.statusCode).toBe(429);
-    expect(limited.headers["retry-after"]).toBe("60");
+    expect(Number(limited.headers["retry-after"])).toBeGreaterThan(0);
+    expect(Number(limited.headers["retry-after"])).toBeLessThanOrEqual(60);
     expect((await api.inject({ url: "/api/v1/lamps", headers: as("viewer-key") })).statusCode).toBe(200);
     const elsewhere = await api.inject({ url: "/api/v1/lamps", headers: as("chosen"), remoteAddress: "192.0.2.9" });
     expect(elsewhere.statusCode).toBe(200);

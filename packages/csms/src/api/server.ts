@@ -89,7 +89,7 @@ export async function createApi(options: ApiOptions): Promise<ApiServer> {
   });
   await server.register(
     async (scope) => {
-      registerAuthentication(scope, options.credentials, options.clock);
+      registerAuthentication(scope, options.credentials);
       registerAudit(scope, options.audit, options.clock);
       scope.addHook("onSend", async (_request, reply) => {
         if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type ElapsedMs, systemElapsedMs } from "../clock.ts";
 import { peerNetwork } from "./peer-network.ts";
 
 /** How many failures are forgiven. */
@@ -25,7 +25,7 @@ interface Failures {
  * through before asking here.
  */
 export class CredentialThrottle {
-  readonly #clock: Clock;
+  readonly #elapsedMs: ElapsedMs;
   readonly #perIdentity: number;
   readonly #perAddress: number;
   readonly #windowMs: number;
@@ -34,8 +34,8 @@ export class CredentialThrottle {
   /** Apart, so that many identities cannot push out the count of the address that tries them. */
   readonly #ofAddresses = new Map<string, Failures>();
 
-  constructor(clock: Clock, limits: ThrottleLimits = {}) {
-    this.#clock = clock;
+  constructor(limits: ThrottleLimits = {}, elapsedMs: ElapsedMs = systemElapsedMs) {
+    this.#elapsedMs = elapsedMs;
     this.#perIdentity = limits.perIdentity ?? 5;
     this.#perAddress = limits.perAddress ?? 300;
     this.#windowMs = limits.windowMs ?? 60_000;
@@ -63,12 +63,12 @@ export class CredentialThrottle {
 
   #waitS(failures: Failures | undefined, limit: number): number {
     if (failures === undefined || failures.count < limit) return 0;
-    const leftMs = failures.since + this.#windowMs - this.#clock.now().getTime();
+    const leftMs = failures.since + this.#windowMs - this.#elapsedMs();
     return leftMs <= 0 ? 0 : Math.ceil(leftMs / 1000);
   }
 
   #count(counts: Map<string, Failures>, key: string): void {
-    const now = this.#clock.now().getTime();
+    const now = this.#elapsedMs();
     const failures = counts.get(key);
     if (failures !== undefined && now < failures.since + this.#windowMs) {
       failures.count += 1;

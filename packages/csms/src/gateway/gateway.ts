@@ -4,7 +4,7 @@ import type { EndpointObserver, JsonCsms, OcppVersion, SoapCsms, SoapVersion } f
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Metrics } from "../api/metrics.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, ElapsedMs } from "../clock.ts";
 import type { GroupCommit, WriteUnit } from "../database/write-unit.ts";
 import { gatewayApi } from "./api.ts";
 import { StationCommands } from "./command-registry.ts";
@@ -60,6 +60,8 @@ export interface GatewayDeps {
   readonly httpLimits?: Partial<HttpLimits>;
   /** Whether the disk of the database has no room for what may be left out. */
   isDiskShort?(): boolean;
+  /** Passing time, by which triggered messages are late; the machine's when absent. */
+  readonly elapsedMs?: ElapsedMs;
   /** Resolves after so many milliseconds; by a timer of the system when absent. */
   wait?(durationMs: number): Promise<void>;
 }
@@ -89,7 +91,7 @@ const startAnswerDelayMs = 1_000;
 const callSpacingMs = 2_000;
 
 /** How often it is looked for triggered messages that did not come. */
-const triggerLookMs = 5_000;
+const triggerLookMs = 1_000;
 
 /** How often connection changes, and how often the times of stations that were seen, are written. */
 const presenceIntervalMs = 1_000;
@@ -132,8 +134,9 @@ class StationGateway implements Gateway {
       ...(deps.isDiskShort === undefined ? {} : { isDiskShort: deps.isDiskShort.bind(deps) }),
     });
     deviations.followVersions((stationId) => sessions.find(stationId)?.version);
-    this.#triggers = new TriggerWatch(clock, (stationId, action) =>
-      deviations.showed(stationId, "trigger-not-executed", { requestedMessage: action }),
+    this.#triggers = new TriggerWatch(
+      (stationId, action) => deviations.showed(stationId, "trigger-not-executed", { requestedMessage: action }),
+      deps.elapsedMs,
     );
     this.#triggerTimer = setInterval(() => this.#triggers.look(), triggerLookMs);
     this.#triggerTimer.unref();
@@ -215,7 +218,7 @@ class StationGateway implements Gateway {
 
   #endpointDeps(sessions: StationSessions): EndpointDeps {
     const { stations, credentials, clock, log, operatorName } = this.#deps;
-    const throttle = new CredentialThrottle(clock);
+    const throttle = new CredentialThrottle();
     return {
       sessions,
       clock,

@@ -18,7 +18,7 @@ beforeEach(() => {
   credentials = new MemoryCredentials();
   credentials.passwords.set("CP1", password);
   now = 0;
-  const throttle = new CredentialThrottle({ now: () => new Date(now) });
+  const throttle = new CredentialThrottle({}, () => now);
   authentication = new StationAuthentication({ stations, credentials, throttle, operatorName: "Operator" });
 });
 
@@ -117,7 +117,7 @@ describe("overload", () => {
       running -= 1;
       return true;
     };
-    const throttle = new CredentialThrottle({ now: () => new Date(now) });
+    const throttle = new CredentialThrottle({}, () => now);
     const admission = { concurrent: 2, queued: 3 };
     authentication = new StationAuthentication({ stations, credentials, throttle, admission });
     const given = new AbortController();
@@ -151,7 +151,7 @@ describe("a flood of wrong passwords", () => {
     stations.put("CP1", { securityProfile: 1 });
     stations.put("CP2", { securityProfile: 1 });
     credentials.passwords.set("CP2", password);
-    const throttle = new CredentialThrottle({ now: () => new Date(now) });
+    const throttle = new CredentialThrottle({}, () => now);
     authentication = new StationAuthentication({ stations, credentials, throttle, admission: slow });
   });
 
@@ -186,7 +186,7 @@ describe("a flood of wrong passwords", () => {
   });
 
   it("with many identities does not push the count of its address out", async () => {
-    const throttle = new CredentialThrottle({ now: () => new Date(now) }, { perAddress: 50, maxKeys: 20 });
+    const throttle = new CredentialThrottle({ perAddress: 50, maxKeys: 20 }, () => now);
     for (let index = 0; index < 50; index++) throttle.failed("192.0.2.66", `CP-${index}`);
     expect(throttle.waitS("192.0.2.66", "CP-99")).toBe(60);
   });

@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import { type ElapsedMs, systemElapsedMs } from "../../clock.ts";
 import { triggeredActions } from "../registration-gate.ts";
 
 /** How long a triggered message may take. */
@@ -14,13 +14,13 @@ interface Expected {
 
 /** Waits for messages that stations were asked to send and agreed to (1.6 §5.17; 2.x F06). */
 export class TriggerWatch {
-  readonly #clock: Clock;
+  readonly #elapsedMs: ElapsedMs;
   readonly #expected = new Map<string, Expected>();
   readonly #missed: (stationId: string, action: string) => void;
 
   /** @param missed called from {@link look} for each message that did not come */
-  constructor(clock: Clock, missed: (stationId: string, action: string) => void) {
-    this.#clock = clock;
+  constructor(missed: (stationId: string, action: string) => void, elapsedMs: ElapsedMs = systemElapsedMs) {
+    this.#elapsedMs = elapsedMs;
     this.#missed = missed;
   }
 
@@ -38,7 +38,7 @@ export class TriggerWatch {
         this.#expected.delete(oldest);
         break;
       }
-    this.#expected.set(key, { stationId, action, untilMs: this.#clock.now().getTime() + patienceMs });
+    this.#expected.set(key, { stationId, action, untilMs: this.#elapsedMs() + patienceMs });
   }
 
   /** A message came, or will not because the station did not agree. */
@@ -50,7 +50,7 @@ export class TriggerWatch {
 
   /** Looks which messages are overdue, tells of them once and waits for them no longer. */
   look(): void {
-    const nowMs = this.#clock.now().getTime();
+    const nowMs = this.#elapsedMs();
     for (const [key, { stationId, action, untilMs }] of this.#expected) {
       if (untilMs > nowMs) return;
       this.#expected.delete(key);
