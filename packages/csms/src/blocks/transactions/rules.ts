@@ -21,9 +21,14 @@ function comparableBegin(transaction: Transaction): number {
   return beganAtMs;
 }
 
-function isLive({ state }: Transaction): boolean {
+function isLive({ identity, state }: Transaction): boolean {
   const start = state.started?.value;
-  return start?.seqNo !== undefined && !start.offline;
+  // Where the start was lost, whatever else family 2 told live was told when it happened.
+  return start === undefined ? identity.originKey === undefined && !state.offline : isToldLive(start);
+}
+
+function isToldLive({ seqNo, offline }: { readonly seqNo?: number; readonly offline: boolean }): boolean {
+  return seqNo !== undefined && !offline;
 }
 
 /**

@@ -314,8 +314,8 @@ export class TransactionLedger {
   #settleEvse(transaction: Transaction, evseId: number): void {
     this.#abandonOthers(transaction, evseId);
     // What is told after an offline time may be followed by transactions that are over, which memory need not know.
-    const isLate = transaction.state.started?.value.offline ?? false;
-    if (isLate && transaction.status === "Open") this.#followUp(this.#abandonIfFollowed(transaction, evseId));
+    if (transaction.state.offline && transaction.status === "Open")
+      this.#followUp(this.#abandonIfFollowed(transaction, evseId));
   }
 
   #isBesideAnother(transaction: Transaction, evseId: number): boolean {

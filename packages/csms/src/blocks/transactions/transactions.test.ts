@@ -249,6 +249,32 @@ describe("a transaction of family 2", () => {
     expect((await bench.list(stationId)).map(({ status }) => status)).toEqual(["Abandoned", "Ended"]);
   });
 
+  it("was followed by another although its start and end are lost, told late or live", async () => {
+    for (const offline of [true, false]) {
+      const stationId = `FOLLOWED-${offline}`;
+      const send = (transactionId: string, seqNo: number, eventType: "Started" | "Updated" | "Ended", minute: number) =>
+        bench.call2(stationId, "TransactionEvent", {
+          ...{ eventType, triggerReason: "CablePluggedIn", seqNo, offline, timestamp: at(minute) },
+          ...{ transactionInfo: { transactionId }, evse: { id: 1, connectorId: 1 } },
+        });
+      if (!offline) await send("T1", 1, "Updated", 1);
+      await send("T2", 0, "Started", 10);
+      await send("T2", 1, "Ended", 20);
+      if (offline) await send("T1", 1, "Updated", 1);
+      await bench.transactions.settled();
+      const books = (await bench.list(stationId)).map(({ transactionId, status }) => [transactionId, status]);
+      expect(books).toEqual([
+        ["T1", "Abandoned"],
+        ["T2", "Ended"],
+      ]);
+      // A live one that is told of without its start comes after what was told live before.
+      await send("T3", 0, "Started", 30);
+      await send("T4", 1, "Updated", 40);
+      await bench.transactions.settled();
+      expect(bench.transactions.runningOn(stationId, 1)?.identity.transactionId).toBe("T4");
+    }
+  });
+
   it("accepts a start by a button, with an empty token of NoAuthorization (C02.FR.02)", async () => {
     const stationId = newStation();
     const idToken = { idToken: "", type: "NoAuthorization" };
