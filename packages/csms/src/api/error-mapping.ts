@@ -75,6 +75,9 @@ function fromPayload(error: ValidationError): ProblemError {
 /** Conditions of PostgreSQL and of sockets that mean "not now" and not "wrong". */
 const UNAVAILABLE_CODES = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT|08...|53...|57P0.)$/;
 
+/** Numbers, times and identifiers that no column could hold, and texts that no index could. */
+const BEYOND_CODES = /^(22003|22007|22008|22P02|54000)$/;
+
 function fromDatabase(error: unknown): ProblemError | undefined {
   const retry = { "retry-after": "1" };
   if (error instanceof DatabaseUnavailableError) return known("database-unavailable", error, undefined, {}, retry);
@@ -83,7 +86,12 @@ function fromDatabase(error: unknown): ProblemError | undefined {
   if (code === "22021" || code === "22P05") {
     return invalid([{ in: "body", field: "", rule: "characters", message: "holds a character that cannot be stored" }]);
   }
-  const isLost = error.message === "Connection terminated unexpectedly" || error.message.startsWith("timeout exceeded");
+  if (typeof code === "string" && BEYOND_CODES.test(code)) {
+    return invalid([
+      { in: "query", field: "", rule: "range", message: "holds a value beyond what is stored anywhere" },
+    ]);
+  }
+  const isLost = /^(Connection terminated|timeout exceeded)/.test(error.message);
   if (isLost || (typeof code === "string" && isDatabaseCode(error, code))) {
     return known("database-unavailable", error, undefined, {}, retry);
   }
