@@ -9,7 +9,7 @@ type StartOptions = Parameters<typeof startCsms>[0];
  */
 export async function csmsOnDatabase(
   settings: Readonly<Record<string, string>>,
-  databaseTimes: NonNullable<StartOptions["databaseTimes"]> = {},
+  how: Pick<StartOptions, "databaseTimes" | "readFreeSpace"> = {},
 ): Promise<RunningCsms> {
   const config = loadConfig({
     POLYPHASE_OCPP_PORT: "0",
@@ -21,7 +21,7 @@ export async function csmsOnDatabase(
     ...settings,
   });
   const log = createLog({ level: config.logLevel });
-  const csms = await startCsms({ config, log, version: "0.0.0-test", databaseTimes });
+  const csms = await startCsms({ config, log, version: "0.0.0-test", ...how });
   return {
     csms,
     databaseUrl: settings.DATABASE_URL ?? "",

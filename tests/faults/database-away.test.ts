@@ -21,7 +21,7 @@ let count = 0;
 beforeAll(async () => {
   testDatabase = await startTestDatabase();
   relay = await TcpRelay.to(Number(new URL(testDatabase.url).port));
-  running = await csmsOnDatabase({ DATABASE_URL: relay.urlFor(testDatabase.url) }, times);
+  running = await csmsOnDatabase({ DATABASE_URL: relay.urlFor(testDatabase.url) }, { databaseTimes: times });
   await running.api("PUT", "/id-tokens/TAG1", { type: "ISO14443", status: "Accepted" });
   health = new HealthWatch(running.csms.httpUrl);
 });

@@ -6,6 +6,7 @@ import { type Clock, type ElapsedMs, systemClock } from "./clock.ts";
 import { compose, migrations, type Parts, partitionedTables } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { claimDatabase, type DatabaseInUseError } from "./database/database-claim.ts";
+import type { ReadFreeSpace } from "./database/free-space.ts";
 import { migrateDatabase } from "./database/migrate.ts";
 import { startPartitionMaintenance } from "./database/partitions.ts";
 import { EventStore, keepEvents } from "./events/index.ts";
@@ -64,6 +65,8 @@ export interface StartOptions {
   readonly elapsedMs?: ElapsedMs;
   /** How long a database that is away or slow is waited for; the defaults suit a fleet. */
   readonly databaseTimes?: DatabaseTimes;
+  /** Reads the free space of the disk of the embedded database; that of the machine when absent. */
+  readonly readFreeSpace?: ReadFreeSpace;
 }
 
 async function readPem(files: readonly string[]): Promise<string[]> {
@@ -136,7 +139,9 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
   try {
     const tls = await stationTls(config);
     const { answerTimeoutMs, ...commitTimes } = options.databaseTimes ?? {};
-    const storage = await openStorage({ ...config, poolSize: config.databasePoolSize, log, answerTimeoutMs });
+    const { readFreeSpace } = options;
+    const poolSize = config.databasePoolSize;
+    const storage = await openStorage({ ...config, poolSize, log, answerTimeoutMs, readFreeSpace });
     undo.push(() => storage.close());
     const { kysely } = storage.database;
     let onLost: (error: DatabaseInUseError) => void = () => undefined;

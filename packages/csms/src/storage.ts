@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { sql } from "kysely";
 import type { Logger } from "pino";
 import { connectDatabase, type Database } from "./database/connection.ts";
 import { type DatabaseLogLevel, startEmbeddedPostgres } from "./database/embedded-postgres.ts";
-import { FreeSpace } from "./database/free-space.ts";
+import { FreeSpace, type ReadFreeSpace } from "./database/free-space.ts";
 
 /** A database that is ready, and how to let go of it. */
 export interface Storage {
@@ -13,6 +14,11 @@ export interface Storage {
   readonly space: FreeSpace | undefined;
   /** Ends the connections, and the embedded database. */
   close(): Promise<void>;
+}
+
+/** PostgreSQL keeps its log of changes for reuse, up to a gigabyte, and gives it back at a checkpoint. */
+function shrinkLog({ kysely }: Database, log: Logger): void {
+  sql`checkpoint`.execute(kysely).catch((error: unknown) => log.warn({ err: error }, "no checkpoint could be made"));
 }
 
 /**
@@ -30,6 +36,8 @@ export async function openStorage(options: {
   readonly log: Logger;
   /** As in {@link connectDatabase}. */
   readonly answerTimeoutMs?: number | undefined;
+  /** As in {@link FreeSpace}. */
+  readonly readFreeSpace?: ReadFreeSpace | undefined;
 }): Promise<Storage> {
   const { databaseUrl, dataDir, poolSize, log, answerTimeoutMs } = options;
   const connection = { poolSize, log, ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }) };
@@ -44,7 +52,12 @@ export async function openStorage(options: {
   });
   try {
     const database = await connectDatabase({ url: embedded.url, ...connection });
-    const space = new FreeSpace({ directory, reserveBytes: options.diskReserveMiB * 1_048_576, log });
+    const { diskReserveMiB, readFreeSpace } = options;
+    const space = new FreeSpace({
+      ...{ directory, reserveBytes: diskReserveMiB * 1_048_576, log },
+      ...(readFreeSpace === undefined ? {} : { read: readFreeSpace }),
+      shortage: () => shrinkLog(database, log),
+    });
     await space.look();
     return {
       database,

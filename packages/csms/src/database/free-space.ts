@@ -8,6 +8,9 @@ export interface FileSystemSpace {
   readonly bsize: number;
 }
 
+/** Reads the free space of the disk that a path lies on. */
+export type ReadFreeSpace = (directory: string) => Promise<FileSystemSpace>;
+
 /** How a {@link FreeSpace} watches. */
 export interface FreeSpaceOptions {
   /** A path on the disk in question. */
@@ -18,7 +21,7 @@ export interface FreeSpaceOptions {
   /** Milliseconds between looks. Default 1 s. */
   readonly intervalMs?: number;
   /** Reads the free space; that of the machine when absent. */
-  readonly read?: (directory: string) => Promise<FileSystemSpace>;
+  readonly read?: ReadFreeSpace;
   /** Told each time the space has become short, before anybody is refused; may free some. */
   readonly shortage?: () => void;
 }
