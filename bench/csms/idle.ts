@@ -9,8 +9,8 @@ import { databaseSeconds, startEndpoint, targetOf } from "./rate.ts";
 
 /** Stations that die without closing their sockets. */
 const DEAD = 50;
-/** Pings go out every 30 s of silence and are waited for 15 s; one more second for the looks in between. */
-const NOTICED_WITHIN_S = 46;
+/** Pings go out after 30 s of silence and pongs are waited for 15 s; sockets are looked at once a second. */
+const NOTICED_WITHIN_S = 48;
 /** Time in which what the boots left behind is done and the heap is at rest. */
 const SETTLING_MS = 15_000;
 
