@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { counted, HonestStation, RawStation, tolerated } from "../system/raw-station.ts";
+import { counted, HonestStation, RawStation, tolerated, transactionsOf } from "../system/raw-station.ts";
 import { eventually, type Item } from "../system/running-csms.ts";
 import {
   fixedProvocations,
@@ -109,6 +109,48 @@ describe("a rejected deviation", () => {
     await stage.close();
     expect(shown).toMatchObject({ kind: "rejection", enabled: false });
     expect(await counted(running, "polyphase_station_rejected_total", [`rejection="${name}"`])).toBeGreaterThan(0);
+  });
+});
+
+describe("a rule about what counts", () => {
+  const session = async (stage: Stage, values: readonly string[], transactionId?: number) => {
+    const station = await stage.boot16();
+    const started = await stage.start(station);
+    for (const [index, value] of values.entries()) {
+      await stage.measure(station, { transactionId: transactionId ?? started }, [{ value, unit: "Wh" }], -40 + index);
+    }
+    await stage.stop(station, transactionId ?? started);
+    await stage.close();
+    const listed = await transactionsOf(running, stage.id);
+    return await Promise.all(listed.map(async ({ id }) => (await running.api("GET", `/transactions/${id}`)).body));
+  };
+
+  it("kwh-labelled-wh makes meter values agree with meterStart", async () => {
+    const energyOf = async (stage: Stage) => {
+      const station = await stage.boot16();
+      const transactionId = await stage.start(station);
+      for (const [index, value] of ["1.0", "1.25", "1.75", "2.0"].entries()) {
+        await stage.measure(station, { transactionId }, [{ value, unit: "Wh" }], -40 + index);
+      }
+      await stage.close();
+      return (await transactionsOf(running, stage.id)).map(({ status, energyWh }) => [status, energyWh]);
+    };
+    const stage = new Stage(running, newId("KWH"));
+    await stage.decide("kwh-labelled-wh", true);
+    expect(await energyOf(stage)).toEqual([["Open", 1_000]]);
+    expect(await energyOf(new Stage(running, newId("KWH")))).not.toEqual([["Open", 1_000]]);
+  });
+
+  it("stop-by-evidence decides whether a stop with the id -1 ends the open transaction or stands alone", async () => {
+    const stage = new Stage(running, newId("EVIDENCE"));
+    expect(await session(stage, [], -1)).toMatchObject([{ status: "Ended", attributions: ["stop-by-evidence"] }]);
+    const strict = new Stage(running, newId("EVIDENCE"));
+    await strict.decide("stop-by-evidence", false);
+    const transactions = await session(strict, [], -1);
+    expect(transactions.map(({ transactionId, status }) => [transactionId === "-1", status]).sort()).toEqual([
+      [false, "Open"],
+      [true, "Ended"],
+    ]);
   });
 });
 

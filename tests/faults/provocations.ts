@@ -241,6 +241,10 @@ export const toleranceProvocations: Readonly<Record<string, Provocation>> = {
     const meterValue = [{ timestamp: stage.at(), sampledValue: [{ value: 1 }] }];
     await station.ask("MeterValues", { evseId: 1, meterValue });
   },
+  "kwh-labelled-wh": async (stage) => {
+    const station = await stage.boot16();
+    await stage.measure(station, { transactionId: await stage.start(station) }, [{ value: "2.5", unit: "Wh" }]);
+  },
   "report-from-one": async (stage) => {
     const station = await stage.connect(["ocpp2.0.1"]);
     station.answerCall = (action) => ({ status: action === "GetBaseReport" ? "Accepted" : "NotSupported" });
@@ -310,12 +314,6 @@ export const fixedProvocations: Readonly<Record<string, Provocation>> = {
     (await stage.boot16()).answerCall = () => undefined;
     const call = { action: "ClearCache", payload: {} };
     await stage.running.api("POST", `/stations/${stage.id}/calls?timeoutS=0.1`, call);
-  },
-  "trigger-not-executed": async (stage) => {
-    (await stage.boot16()).answerCall = () => ({ status: "Accepted" });
-    const command = `/stations/${stage.id}/commands/triggerMessage`;
-    await stage.running.api("POST", command, { requestedMessage: "Heartbeat" });
-    stage.running.clock.advance(60_000);
   },
   "configuration-ignored": async (stage) => {
     const station = await stage.boot16();
@@ -393,5 +391,6 @@ export const rejectionProvocations: Readonly<Record<string, Provocation>> = {
 /** What a whole CSMS cannot be made to show within seconds, and the test that shows it instead. */
 export const shownElsewhere: Readonly<Record<string, string>> = {
   "unsigned-message": "packages/csms/src/gateway/tolerance/rejections.test.ts",
+  "trigger-not-executed": "packages/csms/src/gateway/gateway.test.ts",
   "boot-put-off": "packages/csms/src/blocks/provisioning/provisioning.test.ts",
 };

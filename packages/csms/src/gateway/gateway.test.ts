@@ -4,10 +4,10 @@ import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import type { FastifyInstance } from "fastify";
 import { sql } from "kysely";
 import { pino } from "pino";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Metrics } from "../api/metrics.ts";
 import { serveBlocks } from "../blocks/fixture.ts";
-import { systemClock } from "../clock.ts";
+import { type ElapsedMs, systemClock } from "../clock.ts";
 import { connectDatabase, type Database } from "../database/connection.ts";
 import { migrateDatabase } from "../database/migrate.ts";
 import { maintainPartitions } from "../database/partitions.ts";
@@ -55,12 +55,13 @@ afterEach(async () => {
   await gateway.close({ graceMs: 100 });
 });
 
-function newGateway(wait?: (durationMs: number) => Promise<void>): Gateway {
+function newGateway(wait?: (durationMs: number) => Promise<void>, elapsedMs?: ElapsedMs): Gateway {
   const parts = { stations, groupCommit: writes, clock: systemClock, database: database.kysely, log };
   const metrics = new Metrics();
   return createGateway({
     ...parts,
     ...(wait === undefined ? {} : { wait }),
+    ...(elapsedMs === undefined ? {} : { elapsedMs }),
     credentials,
     metrics,
     deviations: new DeviationWatch({ ...parts, metrics }),
@@ -322,6 +323,33 @@ describe("gateway", () => {
             sampledValue: [{ value: "7.5", context: "Other", measurand: "Power.Active.Import" }],
           },
         ],
+      },
+    ]);
+  });
+
+  it("trigger-not-executed: tells of a trigger that was accepted and not executed within a minute, and of no other", async () => {
+    await gateway.close({ graceMs: 100 });
+    let elapsedMs = 0;
+    gateway = newGateway(undefined, () => elapsedMs);
+    ({ port } = await gateway.listen({ host: "127.0.0.1", port: 0 }));
+    gateway.routes.on1("Heartbeat", () => ({ currentTime }));
+    const old = station("CP9", "1.6").handle("1.6", "TriggerMessage", ({ requestedMessage }) => ({
+      status: requestedMessage === "BootNotification" ? "Rejected" : "Accepted",
+    }));
+    const connection = await old.connect();
+    for (const requestedMessage of ["Heartbeat", "MeterValues", "BootNotification"] as const) {
+      await gateway.calls.call1("CP9", "TriggerMessage", { requestedMessage });
+    }
+    await connection.callUntyped("Heartbeat", {});
+    elapsedMs += 60_000;
+    const shown = () => writes.rows.filter((row) => "deviation" in row);
+    await vi.waitFor(() => expect(shown()).not.toEqual([]), 10_000);
+    expect(shown()).toMatchObject([
+      {
+        station_id: "CP9",
+        deviation: "trigger-not-executed",
+        occurrences: 1,
+        example: '{"requestedMessage":"MeterValues"}',
       },
     ]);
   });

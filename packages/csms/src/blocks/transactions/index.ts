@@ -118,8 +118,8 @@ export function createTransactions(dependencies: TransactionsDependencies): Tran
   return {
     load: () => ledger.load(),
     registerRoutes(routes) {
-      registerFamily1(routes, service);
-      registerFamily2(routes, service);
+      registerFamily1(routes, service, deviations);
+      registerFamily2(routes, service, deviations);
     },
     registerCommands(_commands, stationCalls) {
       calls = stationCalls;

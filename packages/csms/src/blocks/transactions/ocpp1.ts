@@ -1,8 +1,10 @@
 import type { Ocpp16, Ocpp21 } from "@polyphase/ocpp";
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
 import { stationTime } from "../../gateway/station-time.ts";
+import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import { idTagInfoOf } from "../authorization/index.ts";
 import { meterValuesOf1 } from "../metering/index.ts";
+import { withKilowattHours1 } from "./kilowatt-hours.ts";
 import { triggerOfValues } from "./meter-trigger.ts";
 import type { TransactionService } from "./service.ts";
 
@@ -26,7 +28,11 @@ const REASONS: Readonly<Record<Ocpp16.Reason, readonly [StoppedReason, Trigger]>
 };
 
 /** Registers StartTransaction, StopTransaction and MeterValues of family 1 (1.6 §4.7, §4.8, §4.10). */
-export function registerFamily1(routes: StationMessageRoutes, service: TransactionService): void {
+export function registerFamily1(
+  routes: StationMessageRoutes,
+  service: TransactionService,
+  deviations: StationDeviations,
+): void {
   routes.on1("StartTransaction", async (request, { stationId, receivedAt }) => {
     const { transactionId, verdict } = await service.start(stationId, {
       connectorId: connectorOf(request.connectorId),
@@ -51,14 +57,17 @@ export function registerFamily1(routes: StationMessageRoutes, service: Transacti
       stoppedReason,
       triggerReason,
       reason: request.reason,
-      meterValues: meterValuesOf1(request.transactionData, atMs),
+      meterValues: meterValuesOf1(withKilowattHours1(deviations, stationId, request.transactionData), atMs),
       receivedAt,
     });
     return verdict === undefined ? {} : { idTagInfo: idTagInfoOf(verdict) };
   });
 
   routes.on1("MeterValues", async (request, { stationId, receivedAt }) => {
-    const meterValues = meterValuesOf1(request.meterValue, receivedAt.getTime());
+    const meterValues = meterValuesOf1(
+      withKilowattHours1(deviations, stationId, request.meterValue),
+      receivedAt.getTime(),
+    );
     await service.measure1(stationId, {
       evseId: connectorOf(request.connectorId),
       transactionId: request.transactionId,

@@ -1,15 +1,22 @@
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { StationMessageRoutes } from "../../gateway/station-messages.ts";
 import { stationTime } from "../../gateway/station-time.ts";
+import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import { meterValuesOf2 } from "../metering/index.ts";
+import { withKilowattHours2 } from "./kilowatt-hours.ts";
 import { triggerOfValues } from "./meter-trigger.ts";
 import type { TransactionService } from "./service.ts";
 import type { EventFacts, TransactionEvent } from "./transaction-event.ts";
 
 /** Registers TransactionEvent and MeterValues of family 2 (blocks E and J). */
-export function registerFamily2(routes: StationMessageRoutes, service: TransactionService): void {
+export function registerFamily2(
+  routes: StationMessageRoutes,
+  service: TransactionService,
+  deviations: StationDeviations,
+): void {
   routes.on2("TransactionEvent", (request, { stationId, receivedAt }) => {
-    const event = eventOf2(request, receivedAt);
+    const meterValue = withKilowattHours2(deviations, stationId, request.meterValue);
+    const event = eventOf2(request, receivedAt, meterValue);
     // E03 remark: whatever the event says, it is answered; refusing it would only bring it back.
     return service
       .receive(stationId, request.transactionInfo.transactionId, event)
@@ -17,7 +24,10 @@ export function registerFamily2(routes: StationMessageRoutes, service: Transacti
   });
 
   routes.on2("MeterValues", async (request, { stationId, receivedAt }) => {
-    const meterValues = meterValuesOf2(request.meterValue, receivedAt.getTime());
+    const meterValues = meterValuesOf2(
+      withKilowattHours2(deviations, stationId, request.meterValue),
+      receivedAt.getTime(),
+    );
     const report = {
       evseId: request.evseId,
       triggerReason: triggerOfValues(meterValues),
@@ -30,7 +40,11 @@ export function registerFamily2(routes: StationMessageRoutes, service: Transacti
 }
 
 /** A TransactionEvent in normal form. */
-export function eventOf2(request: Ocpp21.TransactionEventRequest, receivedAt: Date): TransactionEvent {
+export function eventOf2(
+  request: Ocpp21.TransactionEventRequest,
+  receivedAt: Date,
+  meterValue: readonly Ocpp21.MeterValueType[] | undefined = request.meterValue,
+): TransactionEvent {
   const atMs = stationTime(request.timestamp) ?? receivedAt.getTime();
   return {
     eventType: request.eventType,
@@ -41,7 +55,7 @@ export function eventOf2(request: Ocpp21.TransactionEventRequest, receivedAt: Da
     key: String(request.seqNo),
     offline: request.offline ?? false,
     facts: factsOf2(request),
-    meterValues: meterValuesOf2(request.meterValue, atMs),
+    meterValues: meterValuesOf2(meterValue, atMs),
   };
 }
 

@@ -41,7 +41,7 @@ export const toleranceRules: readonly ToleranceRule[] = [
   ...endpointRules,
   ...conductDeviations
     .filter(({ isSwitchable }) => isSwitchable)
-    .map(({ name, description }) => ({ name, description, isDefault: true })),
+    .map(({ name, description, isDefault }) => ({ name, description, isDefault })),
 ];
 
 /** A deviation with a name: what stations do against the specification, and what becomes of it. */

@@ -46,6 +46,8 @@ interface Example {
 const mostExampleLength = 2_000;
 /** Evidence above this is not copied: it would cost more than the message it came with. */
 const mostEvidenceLength = 64 * 1024;
+/** Characters of all examples that wait. */
+const mostExampleLengths = 4 * 1024 * 1024;
 /** How long an example serves before a newer one takes its place. */
 const exampleAgeMs = 10 * 60_000;
 /** Pairs of station and deviation that are remembered at once, so that a database that is away costs no memory without end. */
@@ -64,6 +66,7 @@ export class DeviationRecord {
   #exampled = new Map<string, number>();
   #writing: Promise<void> | undefined;
   #isFull = false;
+  #exampleLengths = 0;
 
   constructor(options: DeviationRecordOptions) {
     this.#options = options;
@@ -88,7 +91,10 @@ export class DeviationRecord {
     }
     counted.occurrences += 1;
     counted.lastAtMs = nowMs;
-    if (isNews) counted.example = exampleOf(occurrence, nowMs);
+    if (isNews && this.#exampleLengths < mostExampleLengths) {
+      counted.example = exampleOf(occurrence, nowMs);
+      this.#exampleLengths += counted.example?.text.length ?? 0;
+    }
     return isNews;
   }
 
@@ -135,6 +141,7 @@ export class DeviationRecord {
     const waiting = [...this.#waiting.values()];
     this.#waiting = new Map();
     this.#isFull = false;
+    this.#exampleLengths = 0;
     for (let from = 0; from < waiting.length; from += maxRowsPerUnit) {
       const batch = randomUUID();
       const unit = this.#options.groupCommit.unit();
@@ -156,6 +163,7 @@ export class DeviationRecord {
 
   /** Puts back what could not be written, before what was counted meanwhile. */
   #keep(counted: Counted): void {
+    this.#exampleLengths += counted.example?.text.length ?? 0;
     const key = `${counted.deviation} ${counted.stationId}`;
     const later = this.#waiting.get(key);
     if (later === undefined) {
