@@ -14,7 +14,14 @@ export type DomainEvent =
   | Event<"security.event", { readonly type: string; readonly techInfo?: string }>
   | Event<"transaction.started", TransactionFacts>
   | Event<"transaction.updated", TransactionFacts & { readonly triggerReason: string }>
-  | Event<"transaction.ended", TransactionFacts & { readonly stoppedReason: string }>
+  | Event<
+      "transaction.ended",
+      TransactionFacts & {
+        readonly stoppedReason: string;
+        /** Its end has not come, but it is over by this rule; the event is told again when its end comes after all. */
+        readonly abandonedBy?: string;
+      }
+    >
   | Event<"id-token.changed", { readonly idToken: string; readonly change: "created" | "updated" | "deleted" }>
   | Event<"command.completed", { readonly command: string; readonly outcome: string }>
   | Event<"data-transfer.received", { readonly vendorId: string; readonly messageId?: string }>;

@@ -374,7 +374,7 @@ export class TransactionLedger {
         type: "transaction.ended",
         stationId,
         timestamp: new Date(fromMs),
-        data: { ...factsOf(transaction), stoppedReason: "Other" },
+        data: { ...factsOf(transaction), stoppedReason: "Other", ...(rule === undefined ? {} : { abandonedBy: rule }) },
       });
       await unit.commit();
     });
