@@ -186,18 +186,18 @@ export async function summariseMeterValues(
     bucketMs === undefined
       ? sql`null::timestamptz`
       : sql`date_bin(make_interval(secs => ${bucketMs / 1000}), sampled_at, timestamptz '1970-01-01Z')`;
-  const ofMeasurand = filter.measurand === undefined ? sql`true` : sql`sample->>'measurand' = ${filter.measurand}`;
+  const ofMeasurand = filter.measurand === undefined ? sql`true` : sql`measurand = ${filter.measurand}`;
   const { rows } = await sql<SummaryRow>`
     select coalesce(bucket, min(sampled_at)) as bucket_start, measurand, unit, location, phase, count(*)::int as count,
       min(value) as minimum, max(value) as maximum, avg(value) as mean,
-      (array_agg(value order by sampled_at))[1] as first,
-      (array_agg(value order by sampled_at desc))[1] as last, max(sampled_at) as last_at
+      -- Half the time of array_agg in the order of time.
+      (min(array[extract(epoch from sampled_at)::double precision, value]))[2] as first,
+      (max(array[extract(epoch from sampled_at)::double precision, value]))[2] as last, max(sampled_at) as last_at
     from (
-      select ${bucket} as bucket, sampled_at, sample->>'measurand' as measurand, sample->>'unit' as unit,
-        coalesce(sample->>'location', 'Outlet') as location, sample->>'phase' as phase,
-        (sample->>'value')::double precision as value
-      from meter_value, jsonb_array_elements(samples) sample
-      where ${conditions(filter)} and ${ofMeasurand} and sample ? 'value'
+      select ${bucket} as bucket, sampled_at, measurand, unit, coalesce(location, 'Outlet') as location, phase, value
+      from meter_value,
+        jsonb_to_recordset(samples) as sample (measurand text, unit text, location text, phase text, value double precision)
+      where ${conditions(filter)} and ${ofMeasurand}
     ) numbers
     -- Beyond it lies nothing real, and an aggregate that overflows fails as a whole.
     where abs(value) <= 1e15
