@@ -114,11 +114,14 @@ async function soak(scene: Scene, { minutes, reportS }: SoakOptions, random: () 
 
 const options = soakOptions(process.argv.slice(2));
 const dataDir = await mkdtemp(join(tmpdir(), "polyphase-soak-"));
-const random = seededRandom(`soak ${options.seed}`);
-const next = () => random.next();
+/** Numbers of its own for each use, so that a seed repeats the faults whatever else happens. */
+function numbers(use: string): () => number {
+  const random = seededRandom(`soak ${options.seed}/${use}`);
+  return () => random.next();
+}
 const csms = await SoakedCsms.start(dataDir);
 const relay = await CuttableRelay.start(csms.process.ocppPort);
-const fleet = new ChargingFleet(relay.port, options.stations, options.seed, next);
+const fleet = new ChargingFleet(relay.port, options.stations, options.seed, numbers("drivers"));
 let isGood = false;
 try {
   await callApi(csms.process.httpUrl, "PUT", `/id-tokens/${fleet.idToken}`, { type: "ISO14443", status: "Accepted" });
@@ -126,10 +129,10 @@ try {
   console.log(`${options.stations} stations charge for ${options.minutes} min, seed ${options.seed}`);
   const scene: Scene = {
     ...{ csms, fleet, operator: new Operator(), begin: performance.now() },
-    faults: new FaultSchedule({ csms, relay, fleet, random: next }),
-    hostile: new HostileVisitor(csms.process.ocppPort, next),
+    faults: new FaultSchedule({ csms, relay, fleet, random: numbers("faults") }),
+    hostile: new HostileVisitor(csms.process.ocppPort, numbers("hostile")),
   };
-  const totals = await soak(scene, options, next);
+  const totals = await soak(scene, options, numbers("operator"));
   printTotals(totals);
   isGood = isBalanced(totals) && csms.crashes === 0;
 } catch (error) {
