@@ -7,8 +7,22 @@ const DEEPEST = 12;
 /** Makes the text for a field that may have so many characters; undefined where there is no limit. */
 export type TextOf = (maxLength: number | undefined) => string;
 
-/** A payload with every property that a schema describes, and a text in every place where any text may stand. */
-export function fullInstance(reference: JsonSchema, definitions: Definitions, textOf: TextOf, depth = 0): unknown {
+/** Makes the number for a field of a schema. */
+export type NumberOf = (schema: JsonSchema) => number;
+
+const leastNumber: NumberOf = (schema) => schema.minimum ?? 1;
+
+/**
+ * A payload with every property that a schema describes, and a text in every place where any text may stand; numbers as
+ * asked for.
+ */
+export function fullInstance(
+  reference: JsonSchema,
+  definitions: Definitions,
+  textOf: TextOf,
+  numberOf: NumberOf = leastNumber,
+  depth = 0,
+): unknown {
   const schema = resolveSchema(reference, definitions);
   switch (schema.type) {
     case "object": {
@@ -16,11 +30,11 @@ export function fullInstance(reference: JsonSchema, definitions: Definitions, te
         ([name]) => depth < DEEPEST || schema.required?.includes(name) === true,
       );
       return Object.fromEntries(
-        wanted.map(([name, property]) => [name, fullInstance(property, definitions, textOf, depth + 1)]),
+        wanted.map(([name, property]) => [name, fullInstance(property, definitions, textOf, numberOf, depth + 1)]),
       );
     }
     case "array":
-      return [fullInstance(schema.items ?? {}, definitions, textOf, depth + 1)];
+      return [fullInstance(schema.items ?? {}, definitions, textOf, numberOf, depth + 1)];
     case "string":
       if (schema.enum !== undefined) return schema.enum[0];
       if (schema.format === "date-time") return "2026-04-01T10:00:00Z";
@@ -28,7 +42,7 @@ export function fullInstance(reference: JsonSchema, definitions: Definitions, te
       return textOf(schema.maxLength);
     case "integer":
     case "number":
-      return schema.minimum ?? 1;
+      return numberOf(schema);
     case "boolean":
       return true;
     default:

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { SeededRandom } from "../protocol/seeded-random.ts";
 import { counted, HonestStation, RawStation, rawRequest, type WireFrame } from "../system/raw-station.ts";
 import { type Item, listAll, type RunningCsms, runCsms } from "../system/running-csms.ts";
-import { fitted, fullInstance, type TextOf } from "./full-instance.ts";
+import { fitted, fullInstance, type NumberOf, type TextOf } from "./full-instance.ts";
 import { LogLines } from "./log-lines.ts";
 import { soapBody, soapEnvelope, stationEntries } from "./station-messages.ts";
 
@@ -86,16 +86,20 @@ const payloads: readonly { readonly what: string; readonly textOf: TextOf }[] = 
   },
 ];
 
-/** Requests of all actions with the text in every place, as they would be on the wire. */
+const numbers = [0, -1, 2 ** 31, -(2 ** 31) - 1, 2 ** 53, -(2 ** 63), 1e300, 1e-300, 0.1];
+
+/** Requests of all actions with the text and the number in every place, as they would be on the wire. */
 function requests(
   version: OcppVersion,
   textOf: TextOf,
+  numberOf?: NumberOf,
 ): readonly { action: string; isCall: boolean; payload: object }[] {
   const definitions = definitionsOf(version);
   return stationEntries(version).map(({ action, kind, requestSchema }) => {
-    const payload = fullInstance(requestSchema, definitions, textOf) as Record<string, unknown>;
-    if ("customData" in payload)
+    const payload = fullInstance(requestSchema, definitions, textOf, numberOf) as Record<string, unknown>;
+    if ("customData" in payload) {
       payload.customData = { vendorId: textOf(255), [textOf(50)]: { nested: [textOf(500)] } };
+    }
     return { action, isCall: kind === "CALL", payload };
   });
 }
@@ -113,29 +117,51 @@ async function boot(station: RawStation, version: OcppVersion): Promise<void> {
   await station.call("BootNotification", facts);
 }
 
+/** Sends all requests at once and sees that each is answered, by a result or an error that says what is wrong. */
+async function expectAnswers(station: RawStation, sent: ReturnType<typeof requests>): Promise<void> {
+  // Others are served in the same groups of writes.
+  const meanwhile = honest.expectServed();
+  const answers = await Promise.all(
+    sent.map(async ({ action, isCall, payload }, index): Promise<WireFrame | undefined> => {
+      if (isCall) return station.ask(action, payload, `t${index}`);
+      station.send(JSON.stringify([6, `t${index}`, action, payload]));
+      return undefined;
+    }),
+  );
+  await meanwhile;
+  for (const [index, answer] of answers.entries()) {
+    if (answer === undefined) continue;
+    expect([3, 4]).toContain(answer[0]);
+    expect(answer[2], `${sent[index]?.action}: ${JSON.stringify(answer).slice(0, 400)}`).not.toBe("InternalError");
+  }
+  expect(await counted(running, "polyphase_station_failures_total")).toBe(0);
+}
+
 describe.each(ocppVersions)("every text of every message of OCPP %s", (version) => {
   it.each(payloads)("may be $what", async ({ textOf }) => {
     const station = await connect(version);
     await boot(station, version);
     const sent = requests(version, textOf);
-    // Others are served in the same groups of writes.
-    const meanwhile = honest.expectServed();
-    const answers = await Promise.all(
-      sent.map(async ({ action, isCall, payload }, index): Promise<WireFrame | undefined> => {
-        if (isCall) return station.ask(action, payload, `t${index}`);
-        station.send(JSON.stringify([6, `t${index}`, action, payload]));
-        return undefined;
-      }),
-    );
-    await meanwhile;
-    for (const [index, answer] of answers.entries()) {
-      if (answer === undefined) continue;
-      expect([3, 4]).toContain(answer[0]);
-      expect(answer[2], `${sent[index]?.action}: ${JSON.stringify(answer).slice(0, 400)}`).not.toBe("InternalError");
-    }
-    expect(await counted(running, "polyphase_station_failures_total")).toBe(0);
+    await expectAnswers(station, sent);
     await station.close();
     await expectShown(station.identity, sent);
+  });
+});
+
+describe.each(ocppVersions)("every number of every message of OCPP %s", (version) => {
+  it.each(numbers)("may be %d", async (number) => {
+    const station = await connect(version);
+    await boot(station, version);
+    const textOf = repeated("n");
+    await expectAnswers(
+      station,
+      requests(version, textOf, () => number),
+    );
+    // Again, with the number only where the schema has no bounds.
+    const within: NumberOf = ({ minimum = -Infinity, maximum = Infinity }) =>
+      number < minimum ? minimum : Math.min(number, maximum);
+    await expectAnswers(station, requests(version, textOf, within));
+    await station.close();
   });
 });
 

@@ -1,5 +1,6 @@
 import { CallQueueFullError, UnknownActionError, ValidationError } from "@polyphase/ocpp";
 import type { FastifyError } from "fastify";
+import { ColumnRangeError } from "../database/column-codec.ts";
 import { DatabaseUnavailableError } from "../database/write-unit.ts";
 import { UnknownCommandError } from "../gateway/commands.ts";
 import {
@@ -86,7 +87,7 @@ function fromDatabase(error: unknown): ProblemError | undefined {
   if (code === "22021" || code === "22P05") {
     return invalid([{ in: "body", field: "", rule: "characters", message: "holds a character that cannot be stored" }]);
   }
-  if (typeof code === "string" && BEYOND_CODES.test(code)) {
+  if (error instanceof ColumnRangeError || (typeof code === "string" && BEYOND_CODES.test(code))) {
     return invalid([
       { in: "query", field: "", rule: "range", message: "holds a value beyond what is stored anywhere" },
     ]);

@@ -1,5 +1,6 @@
 import { type CallContext, catalogue, OcppError, type OcppVersion } from "@polyphase/ocpp";
 import type { Logger } from "pino";
+import { ColumnRangeError } from "../database/column-codec.ts";
 import { DatabaseUnavailableError } from "../database/write-unit.ts";
 import type { KnownStation, KnownStations } from "./known-stations.ts";
 import { requestTo16, responseFrom16 } from "./ocpp1-translation/translation.ts";
@@ -146,11 +147,14 @@ function toVersionWords(version: OcppVersion, action: string, payload: unknown):
 /**
  * The station repeats what was answered with an error, so a database that is away must not look like success. What no
  * database will ever take is told apart by PostgreSQL's codes: texts with NUL, which remain where no tolerance rule
- * removed it, and over-long texts that a rule let pass and no index can hold.
+ * removed it, and over-long texts that a rule let pass and no index can hold. Numbers have no bounds in most schemas.
  */
 function asAnswer(error: unknown): unknown {
   if (error instanceof DatabaseUnavailableError) {
     return new OcppError("InternalError", "the message cannot be stored now", { cause: error });
+  }
+  if (error instanceof ColumnRangeError) {
+    return new OcppError("PropertyConstraintViolation", "a number is too large to be stored", { cause: error });
   }
   const { code } = (error ?? {}) as { readonly code?: unknown };
   if (code === "22021" || code === "22P05") {
