@@ -67,21 +67,18 @@ function mustUnderstand(header: XmlElement, envelopeNamespace: string): boolean 
 }
 
 interface Headers {
-  addressing: Record<string, XmlElement>;
+  addressing: Map<string, XmlElement>;
   addressingNamespace: string | undefined;
   identities: string[];
   notUnderstood: string[];
 }
 
 function readHeaders(header: XmlElement | undefined, envelopeNamespace: string): Headers {
-  const result: Headers = { addressing: {}, addressingNamespace: undefined, identities: [], notUnderstood: [] };
+  const result: Headers = { addressing: new Map(), addressingNamespace: undefined, identities: [], notUnderstood: [] };
   for (const element of header?.children ?? []) {
     if (element.namespace === ADDRESSING_10 || element.namespace === ADDRESSING_2004) {
       result.addressingNamespace ??= element.namespace;
-      // Defined by a name of its own, so that no name of the peer's reaches the prototype.
-      if (!Object.hasOwn(result.addressing, element.name)) {
-        Object.defineProperty(result.addressing, element.name, { value: element, enumerable: true });
-      }
+      if (!result.addressing.has(element.name)) result.addressing.set(element.name, element);
     } else if (
       // OCPP-S 1.6 §3.3: the name of this header is case insensitive.
       element.name.toLowerCase() === "chargeboxidentity" &&
@@ -95,14 +92,14 @@ function readHeaders(header: XmlElement | undefined, envelopeNamespace: string):
   return result;
 }
 
-function addressingOf(headers: Readonly<Record<string, XmlElement>>): Addressing {
+function addressingOf(headers: ReadonlyMap<string, XmlElement>): Addressing {
   return {
-    action: filled(headers.Action?.text),
-    messageId: filled(headers.MessageID?.text),
-    relatesTo: filled(headers.RelatesTo?.text),
-    from: address(headers.From),
-    replyTo: address(headers.ReplyTo),
-    to: filled(headers.To?.text),
+    action: filled(headers.get("Action")?.text),
+    messageId: filled(headers.get("MessageID")?.text),
+    relatesTo: filled(headers.get("RelatesTo")?.text),
+    from: address(headers.get("From")),
+    replyTo: address(headers.get("ReplyTo")),
+    to: filled(headers.get("To")?.text),
   };
 }
 

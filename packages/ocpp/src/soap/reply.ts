@@ -87,15 +87,16 @@ export class SoapReply {
   async #send(status: number, headers: Readonly<Record<string, string>>, envelope: string): Promise<void> {
     const response = this.#response;
     if (response.destroyed || response.headersSent) return;
-    let body: Buffer = Buffer.from(envelope, "utf8");
+    const length = Buffer.byteLength(envelope);
     const coding =
-      body.length >= this.#settings.compressionThresholdBytes
+      length >= this.#settings.compressionThresholdBytes
         ? acceptedCoding(this.#request.headers["accept-encoding"])
         : undefined;
-    if (coding !== undefined) body = await compressText(envelope, coding);
+    // As text it goes out in one write with the headers; as bytes it would take two.
+    const body = coding === undefined ? envelope : await compressText(envelope, coding);
     response.writeHead(status, {
       "content-type": "application/soap+xml; charset=utf-8",
-      "content-length": body.length,
+      "content-length": typeof body === "string" ? length : body.length,
       ...(coding !== undefined && { "content-encoding": coding, vary: "accept-encoding" }),
       ...headers,
     });

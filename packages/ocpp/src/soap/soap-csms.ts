@@ -233,8 +233,11 @@ export class SoapCsms {
     }
   }
 
-  #givenAddress({ addressing }: OpenedRequest, { identity, remoteAddress }: SoapCredentials): URL | undefined {
+  #givenAddress({ addressing, version }: OpenedRequest, { identity, remoteAddress }: SoapCredentials): URL | undefined {
     if (addressing.from === undefined || addressing.from === ANONYMOUS_ADDRESS) return undefined;
+    // The one it gave before was looked at then.
+    const known = this.#stations.peers.get(identity);
+    if (known?.version === version && known.address === addressing.from) return undefined;
     const address = parseAddress(addressing.from);
     if (address === undefined) return undefined;
     return (this.#options.acceptAddress?.({ identity, address, remoteAddress }) ?? true) ? address : undefined;
