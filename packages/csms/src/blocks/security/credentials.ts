@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Kysely } from "kysely";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
@@ -25,7 +25,7 @@ export interface CredentialsChange {
 
 /**
  * The credentials of all stations, in memory; the truth is the table. A password that was verified is remembered as
- * an HMAC under a key that only this process has, so that a storm of reconnects hashes each password once.
+ * a digest under a key that only this process has, so that a storm of reconnects hashes each password once.
  */
 export class StoredCredentials implements StationCredentials {
   readonly #database: Kysely<unknown>;
@@ -136,6 +136,8 @@ export class StoredCredentials implements StationCredentials {
   }
 
   #digest(stationId: string, password: Buffer): Buffer {
-    return createHmac("sha256", this.#key).update(stationId).update("\0").update(password).digest();
+    // In one call, at a fifth of what an HMAC costs: SOAP asks for it with each request. The key is of fixed length and
+    // nobody sees a digest, so that a plain hash behind it serves as well.
+    return hash("sha256", Buffer.concat([this.#key, Buffer.from(`${stationId}\0`), password]), "buffer");
   }
 }
