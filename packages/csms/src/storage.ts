@@ -16,9 +16,13 @@ export interface Storage {
   close(): Promise<void>;
 }
 
-/** PostgreSQL keeps its log of changes for reuse, up to a gigabyte, and gives it back at a checkpoint. */
-function shrinkLog({ kysely }: Database, log: Logger): void {
-  sql`checkpoint`.execute(kysely).catch((error: unknown) => log.warn({ err: error }, "no checkpoint could be made"));
+/** A log of changes that is not longer than this would not become much shorter. */
+const LONG_LOG_BYTES = 268_435_456;
+
+/** PostgreSQL lets its log of changes grow to a gigabyte, and gives most of it back at a checkpoint, which takes a little. */
+async function shrinkLog({ kysely }: Database): Promise<void> {
+  const { rows } = await sql<{ bytes: string }>`select sum(size)::text as bytes from pg_ls_waldir()`.execute(kysely);
+  if (Number(rows[0]?.bytes) > LONG_LOG_BYTES) await sql`checkpoint`.execute(kysely);
 }
 
 /**
@@ -56,7 +60,9 @@ export async function openStorage(options: {
     const space = new FreeSpace({
       ...{ directory, reserveBytes: diskReserveMiB * 1_048_576, log },
       ...(readFreeSpace === undefined ? {} : { read: readFreeSpace }),
-      shortage: () => shrinkLog(database, log),
+      shortage() {
+        shrinkLog(database).catch((error: unknown) => log.warn({ err: error }, "the log of changes was not shrunk"));
+      },
     });
     await space.look();
     return {

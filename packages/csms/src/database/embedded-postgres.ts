@@ -97,6 +97,9 @@ const logLevels: Readonly<Record<string, DatabaseLogLevel>> = {
   PANIC: "error",
 };
 
+/** Longest wait before a server that does not start is tried again: a full disk may have room at any time. */
+const LONGEST_PAUSE_MS = 5_000;
+
 class RunningPostgres implements EmbeddedPostgres {
   readonly url: string;
   readonly #start: (port: number) => Promise<Postmaster>;
@@ -145,7 +148,7 @@ class RunningPostgres implements EmbeddedPostgres {
           break;
         } catch (error) {
           if (signal.aborted) return;
-          pauseMs = Math.min(pauseMs * 2, 30_000);
+          pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
           this.#log("error", error instanceof Error ? error.message : String(error));
         }
       }
@@ -215,7 +218,12 @@ async function openCluster(layout: Layout, options: EmbeddedPostgresOptions, loc
     const password = (await readFile(layout.passwordFile, "utf8")).trim();
     const base = `postgres://${ROLE}:${encodeURIComponent(password)}@127.0.0.1:${port}/`;
     await createDatabase(base);
-    return new RunningPostgres({ url: `${base}${DATABASE}`, port, postmaster, lock, start, log });
+    const startAgain = async (samePort: number): Promise<Postmaster> => {
+      // The number of the server that ended may be another process's by now.
+      await stopOrphan(layout.cluster, user?.uid ?? process.getuid?.());
+      return start(samePort);
+    };
+    return new RunningPostgres({ url: `${base}${DATABASE}`, port, postmaster, lock, start: startAgain, log });
   } catch (error) {
     await postmaster.stop();
     throw error;

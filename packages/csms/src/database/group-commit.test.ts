@@ -348,11 +348,52 @@ test("units beyond the limit are refused at once while the database is away", as
       .add(insertParent, { id: `w${index}`, amount: 1 })
       .commit(),
   );
-  const excess = groupCommit.unit().add(insertParent, { id: "excess", amount: 1 }).commit();
-  await expect(excess).rejects.toBeInstanceOf(DatabaseUnavailableError);
+  const excess = Array.from({ length: 1_000 }, (_, index) =>
+    groupCommit
+      .unit()
+      .add(insertParent, { id: `excess${index}`, amount: 1 })
+      .commit(),
+  );
+  for (const { status, ...outcome } of await Promise.allSettled(excess)) {
+    expect([status, outcome]).toEqual(["rejected", { reason: expect.any(DatabaseUnavailableError) }]);
+  }
+  expect(groupCommit.counts()).toMatchObject({ waitingUnits: 10, waitingRows: 10, unavailableUnits: 1_000 });
   away = false;
   await Promise.all(waiting);
   expect((await parents()).size).toBe(10);
+  expect(groupCommit.counts()).toMatchObject({ waitingUnits: 0, waitingRows: 0 });
+});
+
+test("what waited for a database that was away is stored in the order in which it came", async () => {
+  let away = true;
+  const groupCommit = open({
+    maxGroupRows: 7,
+    patienceMs: 60_000,
+    openClient: () => (away ? Promise.reject(new Error("away")) : database.openClient({ pipeline: true })),
+  });
+  const names = Array.from({ length: 60 }, (_, index) => `ordered${index}`);
+  const waiting = names.map(async (name) => {
+    if (name.endsWith("5")) await new Promise((resolve) => setImmediate(resolve));
+    return groupCommit.unit().publish(eventOf(name)).commit();
+  });
+  await expect.poll(() => groupCommit.failing).toBe("the database does not take writes");
+  away = false;
+  await Promise.all(waiting);
+  const late = names.filter((name) => name.endsWith("5"));
+  expect(await told()).toEqual([...names.filter((name) => !late.includes(name)), ...late]);
+  expect(groupCommit.failing).toBeUndefined();
+});
+
+test("nothing is taken while there is a reason against it, and the reason is told", async () => {
+  let reason: string | undefined = "the disk of the database is nearly full";
+  const groupCommit = open({ refusal: () => reason });
+  const refused = groupCommit.unit().add(insertParent, { id: "refused", amount: 1 }).commit();
+  await expect(refused).rejects.toThrow(new DatabaseUnavailableError("the disk of the database is nearly full"));
+  expect(groupCommit.failing).toBe(reason);
+  reason = undefined;
+  expect(groupCommit.failing).toBeUndefined();
+  await groupCommit.unit().add(insertParent, { id: "taken", amount: 1 }).commit();
+  expect([...(await parents()).keys()]).toEqual(["taken"]);
 });
 
 test("closing stores what waits and refuses what comes after", async () => {
