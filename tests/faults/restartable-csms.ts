@@ -1,4 +1,5 @@
 import { type Csms, createLog, loadConfig, startCsms } from "@polyphase/csms";
+import { ManualTimers } from "@polyphase/ocpp";
 import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import { type ApiAnswer, adminToken, callApi, type RunningCsms, stationUrl } from "../system/running-csms.ts";
 
@@ -8,6 +9,8 @@ const STARTS_AT = "2026-03-10T12:00:00Z";
 /** A CSMS in this process, by a clock that the test moves, that can be stopped and started again on its database. */
 export class RestartableCsms implements RunningCsms {
   readonly clock: ManualClock;
+  /** What transactions wait for by minutes passes when the test says so. */
+  readonly timers = new ManualTimers();
   /** Its database, in which partitions are counted. */
   readonly databaseUrl: string;
   readonly #settings: Readonly<Record<string, string>>;
@@ -81,7 +84,7 @@ export class RestartableCsms implements RunningCsms {
       ...this.#settings,
     });
     const log = createLog({ level: config.logLevel });
-    this.#csms = await startCsms({ config, log, clock: this.clock, version: "0.0.0-test" });
+    this.#csms = await startCsms({ config, log, clock: this.clock, timers: this.timers, version: "0.0.0-test" });
     return this.#csms;
   }
 }

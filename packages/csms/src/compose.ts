@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import type { Timers } from "@polyphase/ocpp";
 import { sql } from "kysely";
 import type { Logger } from "pino";
 import { type Access, createAccess } from "./api/access.ts";
@@ -119,6 +120,8 @@ export async function compose(deps: {
   readonly clock: Clock;
   /** By which it is judged what is too old. Default: `clock`. */
   readonly retentionClock?: Clock;
+  /** Passing time, for what transactions wait for. Default: the machine's. */
+  readonly timers?: Pick<Timers, "after"> | undefined;
   readonly log: Logger;
   readonly version: string;
 }): Promise<Parts> {
@@ -165,7 +168,7 @@ export async function compose(deps: {
     ...shared,
     siteOf: (stationId) => provisioning.station(stationId)?.site,
   });
-  const transactions = createTransactions({ ...shared, authorization, metering, deviations });
+  const transactions = createTransactions({ ...shared, authorization, metering, timers: deps.timers, deviations });
   provisioning.onBoot((stationId) => transactions.stationBooted(stationId));
   const dataTransfer = createDataTransfer(shared);
   const blocks: readonly Block[] = [

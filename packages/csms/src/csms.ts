@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
+import type { Timers } from "@polyphase/ocpp";
 import type { Logger } from "pino";
 import { keepTransactions } from "./blocks/transactions/index.ts";
 import { type Clock, type ElapsedMs, systemClock } from "./clock.ts";
@@ -63,6 +64,8 @@ export interface StartOptions {
   readonly clock?: Clock;
   /** Passing time; the machine's when absent. */
   readonly elapsedMs?: ElapsedMs;
+  /** Timers for what is waited for by minutes; the machine's when absent. */
+  readonly timers?: Pick<Timers, "after">;
   /** How long a database that is away or slow is waited for; the defaults suit a fleet. */
   readonly databaseTimes?: DatabaseTimes;
   /** Reads the free space of the disk of the embedded database; that of the machine when absent. */
@@ -158,7 +161,16 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
     const maintenance = await startPartitionMaintenance({ database: kysely, tables, clock, retentionClock, log });
     undo.push(() => maintenance.close());
 
-    const parts = await compose({ config, ...storage, commitTimes, clock, retentionClock, log, version });
+    const parts = await compose({
+      config,
+      ...storage,
+      commitTimes,
+      clock,
+      retentionClock,
+      timers: options.timers,
+      log,
+      version,
+    });
     undo.push(() => parts.close());
     await parts.load();
     const { eventRetentionDays, transactionRetentionDays } = config;

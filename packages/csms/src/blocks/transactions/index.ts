@@ -50,7 +50,7 @@ export interface TransactionsDependencies {
   /** Waits before something that failed in the background is tried again. Default: a timer. */
   readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<void>;
   /** Passing time, for what is done later. Default: timers that keep no process alive. */
-  readonly timers?: Pick<Timers, "after">;
+  readonly timers?: Pick<Timers, "after"> | undefined;
 }
 
 /** The machine's timers. */
