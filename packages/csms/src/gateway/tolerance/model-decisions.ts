@@ -55,7 +55,8 @@ export class ModelDecisions {
 
   /** What was decided of a rule for a model; undefined when nothing was. */
   decided(vendorName: string, model: string, rule: string): boolean | undefined {
-    const key = JSON.stringify([vendorName, model]);
+    // The length tells where one name ends; this is asked for messages that break no rule, too.
+    const key = `${vendorName.length} ${vendorName}${model}`;
     let resolved = this.#resolved.get(key);
     if (resolved === undefined) {
       if (this.#resolved.size >= mostResolved) this.#resolved.clear();
