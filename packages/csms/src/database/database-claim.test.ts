@@ -1,4 +1,6 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
+import { sql } from "kysely";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { connectDatabase, type Database } from "./connection.ts";
@@ -30,6 +32,13 @@ async function cutConnections(): Promise<void> {
   const client = await database.openClient();
   await client.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 7026003`);
   await client.end();
+}
+
+/** Process of the server that holds the claim. */
+async function holder(): Promise<number | undefined> {
+  const { rows } = await sql<{ pid: number }>`
+    select pid from pg_locks where locktype = 'advisory' and objid = 7026003 and granted`.execute(database.kysely);
+  return rows[0]?.pid;
 }
 
 test("a second process is refused, and told since when the database is in use", async () => {
@@ -71,6 +80,37 @@ test("a claim whose connection is lost is taken again and kept from others", asy
   }
   await held.release();
   await (await claim()).release();
+});
+
+test("a claim is taken again although the server has not noticed yet that its connection is gone", async () => {
+  const relay = createServer();
+  const halves: Socket[] = [];
+  const { hostname, port } = new URL(testDatabase.url);
+  relay.on("connection", (near) => {
+    const far = connect({ host: hostname, port: Number(port) });
+    halves.push(near, far);
+    // As a firewall that forgets: one side is told of the end, the other is not.
+    near.on("data", (chunk) => far.write(chunk)).on("error", () => undefined);
+    far.on("data", (chunk) => near.write(chunk)).on("error", () => undefined);
+  });
+  await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+  const url = new URL(testDatabase.url);
+  url.host = `127.0.0.1:${(relay.address() as AddressInfo).port}`;
+  const relayed = await connectDatabase({ url: url.href, log });
+  let lost: DatabaseInUseError | undefined;
+  const onLost = (error: DatabaseInUseError) => {
+    lost = error;
+  };
+  const held = await claim({ database: relayed, onLost, patienceMs: 5_000 });
+  const before = await holder();
+  expect(before).toBeGreaterThan(0);
+  halves.at(-2)?.destroy();
+  while (lost === undefined && [before, undefined].includes(await holder())) await new Promise(setImmediate);
+  expect(lost).toBeUndefined();
+  await held.release();
+  await relayed.close();
+  for (const half of halves) half.destroy();
+  relay.close();
 });
 
 test("a process that lost its claim to another one is told", async () => {

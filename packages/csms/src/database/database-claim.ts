@@ -43,11 +43,22 @@ const CLAIM_LOCK = 7_026_003;
 const SESSION_SETTINGS = `
   set idle_session_timeout = 0; set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3`;
 
-async function openSession(database: ClaimOptions["database"]): Promise<pg.Client> {
+/** A connection for the claim, and what tells its process at the server from all others. */
+interface Session {
+  readonly client: pg.Client;
+  readonly pid: number;
+  readonly since: string;
+}
+
+async function openSession(database: ClaimOptions["database"]): Promise<Session> {
   const client = await database.openClient();
   try {
     await client.query(SESSION_SETTINGS);
-    return client;
+    const { rows } = await client.query<Pick<Session, "pid" | "since">>(
+      "select pid, backend_start::text as since from pg_stat_activity where pid = pg_backend_pid()",
+    );
+    const [{ pid, since } = { pid: 0, since: "" }] = rows;
+    return { client, pid, since };
   } catch (error) {
     await client.end().catch(() => undefined);
     throw error;
@@ -57,6 +68,14 @@ async function openSession(database: ClaimOptions["database"]): Promise<pg.Clien
 async function tryLock(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${CLAIM_LOCK}) as locked`);
   return rows[0]?.locked === true;
+}
+
+/** Ends what is left at the server of a session whose connection is gone: it would hold the lock until that is noticed. */
+async function endLost(client: pg.Client, { pid, since }: Session): Promise<void> {
+  await client.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_start::text = $2",
+    [pid, since],
+  );
 }
 
 /** Who has the claim, as far as the database tells this user. */
@@ -94,18 +113,18 @@ async function lock(client: pg.Client, options: ClaimOptions, signal?: AbortSign
 class HeldClaim implements DatabaseClaim {
   readonly #options: ClaimOptions;
   readonly #released = new AbortController();
-  #client: pg.Client;
+  #session: Session;
   readonly #watching: Promise<void>;
 
-  constructor(options: ClaimOptions, client: pg.Client) {
+  constructor(options: ClaimOptions, session: Session) {
     this.#options = options;
-    this.#client = client;
+    this.#session = session;
     this.#watching = this.#watch();
   }
 
   async release(): Promise<void> {
     this.#released.abort();
-    await this.#client.end().catch(() => undefined);
+    await this.#session.client.end().catch(() => undefined);
     await this.#watching;
   }
 
@@ -113,7 +132,7 @@ class HeldClaim implements DatabaseClaim {
   async #watch(): Promise<void> {
     const { signal } = this.#released;
     while (!signal.aborted) {
-      await ended(this.#client);
+      await ended(this.#session.client);
       while (!signal.aborted && !(await this.#claimAgain(signal))) {
         await delay(this.#options.intervalMs ?? 250, undefined, { signal }).catch(() => undefined);
       }
@@ -122,16 +141,17 @@ class HeldClaim implements DatabaseClaim {
 
   async #claimAgain(signal: AbortSignal): Promise<boolean> {
     const { database, log, onLost } = this.#options;
-    let client: pg.Client | undefined;
+    let session: Session | undefined;
     try {
-      client = await openSession(database);
-      await lock(client, this.#options, signal);
-      this.#client = client;
+      session = await openSession(database);
+      await endLost(session.client, this.#session);
+      await lock(session.client, this.#options, signal);
+      this.#session = session;
       // Released while the lock was under way: nobody else will end this connection.
-      if (signal.aborted) await client.end();
+      if (signal.aborted) await session.client.end();
       return true;
     } catch (error) {
-      await client?.end().catch(() => undefined);
+      await session?.client.end().catch(() => undefined);
       if (error instanceof DatabaseInUseError) {
         this.#released.abort();
         onLost(error);
@@ -148,12 +168,12 @@ class HeldClaim implements DatabaseClaim {
  * @throws DatabaseInUseError when another process has it and does not end
  */
 export async function claimDatabase(options: ClaimOptions): Promise<DatabaseClaim> {
-  const client = await openSession(options.database);
+  const session = await openSession(options.database);
   try {
-    await lock(client, options);
+    await lock(session.client, options);
   } catch (error) {
-    await client.end().catch(() => undefined);
+    await session.client.end().catch(() => undefined);
     throw error;
   }
-  return new HeldClaim(options, client);
+  return new HeldClaim(options, session);
 }
