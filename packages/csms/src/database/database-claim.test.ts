@@ -30,14 +30,19 @@ function claim(more: Partial<ClaimOptions> = {}) {
 /** Ends the connections that hold or wait for a claim, as a restart of the server does. */
 async function cutConnections(): Promise<void> {
   const client = await database.openClient();
-  await client.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 7026003`);
+  // Other tests claim databases of the same server.
+  await client.query(
+    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 7026003
+       and database = (select oid from pg_database where datname = current_database())`,
+  );
   await client.end();
 }
 
 /** Process of the server that holds the claim. */
 async function holder(): Promise<number | undefined> {
   const { rows } = await sql<{ pid: number }>`
-    select pid from pg_locks where locktype = 'advisory' and objid = 7026003 and granted`.execute(database.kysely);
+    select pid from pg_locks where locktype = 'advisory' and objid = 7026003 and granted
+      and database = (select oid from pg_database where datname = current_database())`.execute(database.kysely);
   return rows[0]?.pid;
 }
 

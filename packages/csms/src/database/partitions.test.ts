@@ -138,7 +138,8 @@ test("whoever reads for long holds up no writer while a partition waits to be dr
   await reader.query("begin; select * from sample");
   const now = new Date("2026-03-05T12:00:00Z");
   const maintained = maintainPartitions(database.kysely, { ...plan, behind: 0, ahead: -1 }, now);
-  const waiting = "select count(*)::int as count from pg_locks where locktype = 'relation' and not granted";
+  const waiting = `select count(*)::int as count from pg_locks where locktype = 'relation' and not granted
+    and database = (select oid from pg_database where datname = current_database())`;
   for (let seen = 0; seen < 2; ) {
     // The drop waits for its lock more than once, and each time lets writers pass that came after it.
     const { rows } = await reader.query<{ count: number }>(waiting);
