@@ -137,6 +137,21 @@ describe("BootNotification", () => {
     expect(await gateway.receive("2.1", "GONE", "BootNotification", boot21)).toMatchObject({ status: "Rejected" });
   });
 
+  test("stations that are put off return within a minute although our clock was set back by years", async () => {
+    await start({ rules: { bootsAtOnce: 1, bootsInLine: 0, bootsBackPerS: 1 } });
+    const ids = Array.from({ length: 8 }, (_, index) => `CS${index}`);
+    await Promise.all(ids.map((id) => put(id)));
+    const boot = async () => {
+      const boots = ids.map((id) => gateway.receive("2.1", id, "BootNotification", boot21));
+      return (await Promise.all(boots)) as { status: string; interval: number }[];
+    };
+    await boot();
+    clock.set("2020-01-01T00:00:00Z");
+    const putOff = (await boot()).filter(({ status }) => status === "Pending");
+    expect(putOff).toHaveLength(7);
+    expect(Math.max(...putOff.map(({ interval }) => interval))).toBeLessThan(60);
+  });
+
   test("B02 objective 3: beyond the boots that are handled at once, stations are put off and spread", async () => {
     const shown: string[] = [];
     await start({

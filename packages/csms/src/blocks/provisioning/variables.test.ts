@@ -230,6 +230,16 @@ describe("the variables of a station of family 2", () => {
     expect(timers.delaysMs).toEqual([60_000]);
   });
 
+  test("a report is kept whole although our clock is set back while it comes", async () => {
+    await part(0, true, [interval("60")]);
+    clock.set("2026-02-01T12:00:00Z");
+    await part(1, true, [password]);
+    clock.set("2026-02-20T12:00:00Z");
+    await part(2, false, [power]);
+    expect(await inventory()).toBe("Complete");
+    expect(await variables()).toHaveLength(4);
+  });
+
   test("a complete report removes what an earlier one told and this one does not", async () => {
     await part(0, false, [interval("60"), power]);
     const asked = gateway.stations.connect("CS1", "2.1", () => ({ status: "Accepted" }));
