@@ -58,6 +58,7 @@ export class Liveness {
       socket.terminate();
     } else if (nowMs >= socket.pingDueMs && socket.pongDueMs === Number.POSITIVE_INFINITY) {
       socket.pongDueMs = nowMs + this.#pongTimeoutMs;
+      socket.releaseCompression();
       socket.ping();
     }
   }

@@ -87,6 +87,17 @@ export class OcppSocket extends WebSocket implements Transport, Pulse {
     return isAlive;
   }
 
+  /**
+   * Lets go of what compression holds between messages, a quarter of a megabyte with both directions; it is made anew
+   * when it is needed. To be called while nothing is received.
+   */
+  releaseCompression(): void {
+    // What is being compressed counts as not sent.
+    if (this.bufferedAmount > 0) return;
+    const { _extensions: extensions } = this as unknown as { _extensions?: Record<string, { cleanup?(): void }> };
+    extensions?.["permessage-deflate"]?.cleanup?.();
+  }
+
   override close(code?: number, reason?: string | Buffer): void {
     super.close(code, typeof reason === "string" ? fittingReason(reason) : reason);
   }
