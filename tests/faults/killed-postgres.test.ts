@@ -6,12 +6,14 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from "@polyphase/csms/em
 import { type Random, seededRandom } from "@polyphase/station";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { RunningCsms } from "../system/running-csms.ts";
+import { eventually, type RunningCsms } from "../system/running-csms.ts";
 import { ChargingFleet } from "./charging-fleet.ts";
 import { csmsOnDatabase } from "./csms-on-database.ts";
 import { HealthWatch } from "./health-watch.ts";
 
 const KILLS = 10;
+/** The CSMS does the same with a server that somebody else starts again, but for the start. */
+const KILLS_BY_URL = 5;
 const seed = process.env.POLYPHASE_TEST_SEED ?? String(Date.now());
 
 interface Server {
@@ -49,22 +51,28 @@ async function killSession(url: string, random: Random): Promise<void> {
 }
 
 /** Kills the server at random moments, twice of three times as a whole, else a session of it. */
-async function killAgainAndAgain(fleet: ChargingFleet, server: Server, health: HealthWatch, random: Random) {
-  let postmasters = 0;
-  for (let kill = 0; kill < KILLS; kill++) {
-    await fleet.progress(random.integer(5, 40));
+async function killAgainAndAgain(
+  kills: number,
+  fleet: ChargingFleet,
+  server: Server,
+  health: HealthWatch,
+  random: Random,
+) {
+  for (let kill = 0; kill < kills; kill++) {
+    await fleet.progress(random.integer(5, 30));
     fleet.stir();
     await delay(random.integer(0, 50));
     if (random.next() < 2 / 3) {
-      postmasters++;
-      process.kill(await server.pid(), "SIGKILL");
-      await health.next("not-ready");
+      const killed = await server.pid();
+      process.kill(killed, "SIGKILL");
+      const isAnother = (pid: number) => (pid > 0 && pid !== killed ? true : undefined);
+      // The file with the number is missing or half written for a moment.
+      await eventually("another server", () => server.pid().then(isAnother, () => undefined), 60_000);
     } else {
       await killSession(await server.url(), random);
     }
     await health.next("ready");
   }
-  return postmasters;
 }
 
 describe(`the embedded database, killed under load beside its CSMS (POLYPHASE_TEST_SEED=${seed})`, () => {
@@ -90,7 +98,7 @@ describe(`the embedded database, killed under load beside its CSMS (POLYPHASE_TE
   });
 
   it(`is started again by the CSMS each of ${KILLS} times, and readiness tells the truth meanwhile`, async () => {
-    await killAgainAndAgain(fleet, embeddedIn(dataDir), health, random);
+    await killAgainAndAgain(KILLS, fleet, embeddedIn(dataDir), health, random);
     await fleet.progress(40);
     expect(fleet.repeated).toBeGreaterThan(0);
     expect(health.liveStatuses).toEqual(new Set([200]));
@@ -115,7 +123,7 @@ describe(`a database of DATABASE_URL, killed under load (POLYPHASE_TEST_SEED=${s
     directory = await mkdtemp(join(tmpdir(), "polyphase-killed-"));
     postgres = await startEmbeddedPostgres({ directory });
     running = await csmsOnDatabase({ DATABASE_URL: postgres.url });
-    fleet = new ChargingFleet(running.csms, random.fork("drivers"), 2);
+    fleet = new ChargingFleet(running.csms, random.fork("drivers"), 1);
     await fleet.start();
     health = new HealthWatch(running.csms.httpUrl);
   });
@@ -128,11 +136,12 @@ describe(`a database of DATABASE_URL, killed under load (POLYPHASE_TEST_SEED=${s
     await rm(directory, { recursive: true, force: true });
   });
 
-  it(`is connected to again each of ${KILLS} times`, async () => {
+  it(`is connected to again each of ${KILLS_BY_URL} times`, async () => {
     const server = { pid: async () => postgres.pid, url: async () => postgres.url };
-    await killAgainAndAgain(fleet, server, health, random);
-    await fleet.progress(40);
+    await killAgainAndAgain(KILLS_BY_URL, fleet, server, health, random);
+    await fleet.progress(20);
     expect(health.liveStatuses).toEqual(new Set([200]));
+    expect(health.reasons.size).toBeGreaterThan(0);
   }, 300_000);
 
   it("has every acknowledged event once, and all energy to the watt-hour", async () => {

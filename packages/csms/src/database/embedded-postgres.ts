@@ -103,6 +103,7 @@ const LONGEST_PAUSE_MS = 5_000;
 class RunningPostgres implements EmbeddedPostgres {
   readonly url: string;
   readonly #start: (port: number) => Promise<Postmaster>;
+  readonly #directory: string;
   readonly #port: number;
   readonly #lock: DirectoryLock;
   readonly #log: (level: DatabaseLogLevel, message: string) => void;
@@ -113,6 +114,7 @@ class RunningPostgres implements EmbeddedPostgres {
 
   constructor(parts: {
     url: string;
+    directory: string;
     port: number;
     postmaster: Postmaster;
     lock: DirectoryLock;
@@ -120,6 +122,7 @@ class RunningPostgres implements EmbeddedPostgres {
     log: (level: DatabaseLogLevel, message: string) => void;
   }) {
     this.url = parts.url;
+    this.#directory = parts.directory;
     this.#port = parts.port;
     this.#postmaster = parts.postmaster;
     this.#lock = parts.lock;
@@ -149,10 +152,17 @@ class RunningPostgres implements EmbeddedPostgres {
         } catch (error) {
           if (signal.aborted) return;
           pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
-          this.#log("error", error instanceof Error ? error.message : String(error));
+          this.#log("error", this.#explain(error));
         }
       }
     }
+  }
+
+  #explain(error: unknown): string {
+    if (error instanceof PostmasterStartError) {
+      return explainFailure("the database did not start again", this.#directory, error.output).message;
+    }
+    return error instanceof Error ? error.message : String(error);
   }
 
   stop(): Promise<void> {
@@ -223,7 +233,16 @@ async function openCluster(layout: Layout, options: EmbeddedPostgresOptions, loc
       await stopOrphan(layout.cluster, user?.uid ?? process.getuid?.());
       return start(samePort);
     };
-    return new RunningPostgres({ url: `${base}${DATABASE}`, port, postmaster, lock, start: startAgain, log });
+    const { directory } = layout;
+    return new RunningPostgres({
+      url: `${base}${DATABASE}`,
+      directory,
+      port,
+      postmaster,
+      lock,
+      start: startAgain,
+      log,
+    });
   } catch (error) {
     await postmaster.stop();
     throw error;
