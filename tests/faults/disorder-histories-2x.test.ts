@@ -186,7 +186,7 @@ async function run(station: PersistentStation, calls: readonly QueuedCall[], del
 }
 
 it("the books of 2.x tell what happened, whatever is repeated, reordered, lost or interrupted on the wire", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(histories, histories, deliveries, async (first, second, delivery) => {
@@ -207,6 +207,7 @@ it("the books of 2.x tell what happened, whatever is repeated, reordered, lost o
       }
       await Promise.all(played.map(({ station }) => station.close()));
     }),
+    // Shrinking would play some hundred histories more; the seed and path that are printed repeat the one that failed.
     { numRuns: RUNS, endOnFailure: true },
   );
 });
