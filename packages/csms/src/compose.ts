@@ -237,6 +237,8 @@ export async function compose(deps: {
         { label: "Transactions running at them", value: running.reduce((sum, count) => sum + count, 0) },
       ];
     },
+    // A command may take as long as its station may take to answer.
+    patience: { idleMs: Math.max(120_000, (config.callTimeoutS + 30) * 1_000) },
     ...(config.trustedProxies === undefined ? {} : { trustedProxies: config.trustedProxies }),
   });
 

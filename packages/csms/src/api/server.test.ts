@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { UnknownActionError, ValidationError } from "@polyphase/ocpp";
 import { pino } from "pino";
@@ -388,6 +388,40 @@ describe("programming errors", () => {
     };
     await expect(start({ plugins: [lamps, twice] })).rejects.toThrow("two routes have the operation id putLamp");
     server = undefined;
+  });
+});
+
+describe("a client that is slow on purpose", () => {
+  const large: FastifyPluginAsyncTypebox = async (app) => {
+    app.get("/large", { schema: { operationId: "getLarge" } }, () => ({ text: "x".repeat(32 * 2 ** 20) }));
+  };
+
+  /** The server's end of a connection over which a client sends a text and then nothing, reading nothing either. */
+  async function connection(text: string): Promise<Socket> {
+    const slow = await start({ plugins: [large], patience: { headersMs: 200, idleMs: 300, checkMs: 50 } });
+    await slow.listen({ host: "127.0.0.1", port: 0 });
+    const accepted = once(slow.server, "connection");
+    const client = connect((slow.server.address() as AddressInfo).port, "127.0.0.1");
+    client.on("error", () => {}).pause();
+    client.write(text);
+    const [socket] = (await accepted) as [Socket];
+    return socket;
+  }
+
+  it.each([
+    { what: "whose headers never end", text: "GET /api/v1/large HTTP/1.1\r\nhost: x\r\nx-slow: " },
+    {
+      what: "that does not read its answer",
+      text: "GET /api/v1/large HTTP/1.1\r\nhost: x\r\nauthorization: Bearer viewer-key\r\n\r\n",
+    },
+  ])("is cut: one $what", async ({ text }) => {
+    const socket = await connection(text);
+    // Not by `once`: the time-out is an error of the socket too.
+    await new Promise<void>((resolve) => {
+      socket.once("close", () => resolve());
+      if (socket.destroyed) resolve();
+    });
+    expect(socket.destroyed).toBe(true);
   });
 });
 

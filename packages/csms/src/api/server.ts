@@ -28,6 +28,16 @@ import { registerStatusPage, type StatusFigure } from "./status-page.ts";
 /** The HTTP server: start it with `listen`, try it without a socket with `inject`, end it with `close`. */
 export type ApiServer = FastifyInstance;
 
+/** How long a client may keep a connection busy with nothing; times in milliseconds. */
+export interface HttpPatience {
+  /** From the connection to the last byte of the headers; default 10 s. */
+  readonly headersMs?: number;
+  /** Without a byte in either direction, as of a client that does not read its answer; default 120 s. Longer than any answer takes. */
+  readonly idleMs?: number;
+  /** Every so often it is looked for those that took longer; default 5 s. */
+  readonly checkMs?: number;
+}
+
 /** What the HTTP server is made of. */
 export interface ApiOptions {
   readonly log: Logger;
@@ -50,6 +60,8 @@ export interface ApiOptions {
   readonly bodyLimitBytes?: number;
   /** How long requests under way may take when the server is closed; default 3 s. */
   readonly closeGraceMs?: number;
+  /** How long a client may keep a connection busy with nothing. */
+  readonly patience?: HttpPatience;
   /** Trust `X-Forwarded-For` of these proxies (addresses or CIDR); default none. */
   readonly trustedProxies?: readonly string[];
 }
@@ -109,6 +121,11 @@ function createServer(options: ApiOptions): ApiServer {
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
     bodyLimit: options.bodyLimitBytes ?? 1_048_576,
     requestTimeout: 30_000,
+    connectionTimeout: options.patience?.idleMs ?? 120_000,
+    http: {
+      headersTimeout: options.patience?.headersMs ?? 10_000,
+      connectionsCheckingInterval: options.patience?.checkMs ?? 5_000,
+    },
     genReqId: requestId,
     trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     routerOptions: { maxParamLength: 512 },
