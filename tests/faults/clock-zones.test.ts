@@ -71,7 +71,7 @@ async function play(running: RestartableCsms): Promise<readonly Told[]> {
         events: (transaction.events as Item[]).map(({ timestamp }) => timestamp),
         meterValues: (values.body.items ?? []).map(({ timestamp }) => timestamp),
         energyWh: transaction.energyWh,
-        connector: ((state.evses as Item[])[0]?.connectors as Item[])[0]?.since,
+        connector: ((state.evses as Item[])[0]?.connectors as Item[] | undefined)?.[0]?.since,
       };
     }),
   );

@@ -47,6 +47,21 @@ describe.each(bothFamilies)("a station of %s that never answers", (subprotocol) 
   });
 });
 
+describe.each(bothFamilies)("a call for a station of %s that keeps an earlier call waiting", (subprotocol) => {
+  it("is not sent when its turn does not come in time, and the caller is told so", async () => {
+    const station = await silent(`TURN-${subprotocol}`, subprotocol);
+    const first = await called(station, 0, 20);
+    const second = await csms.call(station.identity, "ClearCache", {}, 0.2);
+    expect(second).toMatchObject({ status: 503, what: "station-busy" });
+    station.send(accepted(first.messageId));
+    expect(await first.outcome).toMatchObject({ status: 200 });
+    const third = await called(station, 1, 20);
+    station.send(accepted(third.messageId));
+    expect(await third.outcome).toMatchObject({ status: 200 });
+    await station.close();
+  });
+});
+
 describe.each(bothFamilies)("an answer of %s that comes after the time-out", (subprotocol) => {
   it.each([
     ["a CALLRESULT", (messageId: string) => accepted(messageId)],

@@ -6,6 +6,8 @@ import type { Violation } from "./validation/violation.ts";
 export interface CallOptions {
   /** Milliseconds to wait for the response from the moment the request is sent; the endpoint's default otherwise. */
   readonly timeoutMs?: number;
+  /** Milliseconds to wait for a turn behind other calls; as long as it takes when absent. */
+  readonly queueTimeoutMs?: number;
   /** Gives up: a queued call is never sent, an outstanding one frees its slot and its late response is ignored. */
   readonly signal?: AbortSignal;
   /** Message id to use, at most 36 characters: a retry may repeat the id of the first try (2.x). */

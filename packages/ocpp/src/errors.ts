@@ -121,16 +121,21 @@ export class ValidationError extends OcppError {
   }
 }
 
-/** No response came within the call's time-out. Whether the peer acted on the request is unknown. */
+/**
+ * No response came within the call's time-out: whether the peer acted on the request is unknown. Or, where `sent` is
+ * false, other calls went before it for too long, and the request never left.
+ */
 export class CallTimeoutError extends Error {
   override readonly name = "CallTimeoutError";
   readonly action: string;
   readonly timeoutMs: number;
+  readonly sent: boolean;
 
-  constructor(action: string, timeoutMs: number) {
-    super(`no response to ${action} within ${timeoutMs} ms`);
+  constructor(action: string, timeoutMs: number, sent = true) {
+    super(sent ? `no response to ${action} within ${timeoutMs} ms` : `${action} had no turn within ${timeoutMs} ms`);
     this.action = action;
     this.timeoutMs = timeoutMs;
+    this.sent = sent;
   }
 }
 

@@ -1,4 +1,4 @@
-import { CallQueueFullError, UnknownActionError, ValidationError } from "@polyphase/ocpp";
+import { CallQueueFullError, CallTimeoutError, UnknownActionError, ValidationError } from "@polyphase/ocpp";
 import type { FastifyError } from "fastify";
 import { ColumnRangeError } from "../database/column-codec.ts";
 import { DatabaseUnavailableError } from "../database/write-unit.ts";
@@ -49,7 +49,7 @@ function fromStation(error: unknown): ProblemError | undefined {
     const extras = { stationId: error.stationId, command: error.command };
     return known("command-not-supported", error, error.message, extras);
   }
-  if (error instanceof CallQueueFullError) {
+  if (error instanceof CallQueueFullError || (error instanceof CallTimeoutError && !error.sent)) {
     return known("station-busy", error, error.message, { action: error.action }, { "retry-after": "1" });
   }
   if (error instanceof UnknownCommandError) {

@@ -100,7 +100,8 @@ export const problemTypes = {
   "station-busy": {
     status: 503,
     title: "Too many calls wait for the station",
-    explanation: "A station is asked one thing at a time and the queue before it is full. Nothing was sent.",
+    explanation:
+      "A station is asked one thing at a time, and the queue before it is full or did not move in time. Nothing was sent.",
   },
   "database-unavailable": {
     status: 503,

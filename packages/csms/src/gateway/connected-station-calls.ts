@@ -28,6 +28,9 @@ import type { StationDeviations } from "./tolerance/conduct.ts";
 import { type CallSpacing, SpacedCalls } from "./tolerance/spaced-calls.ts";
 import { type TriggerWatch, triggeredAction } from "./tolerance/trigger-watch.ts";
 
+/** As long as an answer is waited for when nobody says otherwise. */
+const defaultQueueTimeoutMs = 30_000;
+
 /** What {@link ConnectedStationCalls} works with. */
 export interface ConnectedStationCallsOptions {
   readonly sessions: StationSessions;
@@ -129,12 +132,15 @@ export class ConnectedStationCalls implements StationCalls {
     let isAccepted = false;
     this.#pending += 1;
     try {
-      const send = () => session.connection.callUntyped(action, payload, options);
+      // Behind a station that never answers nobody waits longer than for an answer.
+      const queueTimeoutMs = options?.timeoutMs ?? defaultQueueTimeoutMs;
+      const send = () => session.connection.callUntyped(action, payload, { queueTimeoutMs, ...options });
       const response = await this.#spaced.run(stationId, action, send);
       isAccepted = (response as { readonly status?: unknown } | null)?.status === "Accepted";
       return response;
     } catch (error) {
-      if (error instanceof CallTimeoutError) this.#deviations.showed(stationId, "unanswered-call", { action });
+      if (error instanceof CallTimeoutError && error.sent)
+        this.#deviations.showed(stationId, "unanswered-call", { action });
       throw callError(stationId, error);
     } finally {
       this.#pending -= 1;
@@ -163,10 +169,11 @@ function refuseWhat201Lacks(session: ConnectedStation, action: string, payload: 
   );
 }
 
-/** What callers of StationCalls are told; a full queue, and errors of theirs (a wrong payload, an abort), stay as they are. */
+/** What callers of StationCalls are told; a queue that is full or does not move, and errors of theirs (a wrong payload, an abort), stay as they are. */
 function callError(stationId: string, error: unknown): unknown {
   if (error instanceof NotConnectedError) return new StationOfflineError(stationId, error, error.sent);
-  if (error instanceof CallTimeoutError) return new StationTimeoutError(stationId, error.timeoutMs, error);
+  if (error instanceof CallTimeoutError && error.sent)
+    return new StationTimeoutError(stationId, error.timeoutMs, error);
   if (error instanceof PeerError) return new StationAnsweredError(stationId, error.wireCode, error.message, error);
   if (error instanceof ValidationError) {
     return error.direction === "response"

@@ -19,6 +19,8 @@ export class OutgoingCall implements Waiting {
   readonly entry: CatalogueEntry;
   readonly text: string;
   readonly timeoutMs: number;
+  /** How long it may wait for its turn; undefined once it is sent, or without limit. */
+  queueTimeoutMs: number | undefined;
   deadlineMs = 0;
   readonly #queue: OutgoingCalls;
   #resolve: ((payload: unknown) => void) | undefined;
@@ -57,7 +59,9 @@ export class OutgoingCall implements Waiting {
   }
 
   expire(): void {
-    this.#queue.abandon(this, new CallTimeoutError(this.entry.action, this.timeoutMs));
+    const { entry, timeoutMs, queueTimeoutMs } = this;
+    const isSent = queueTimeoutMs === undefined;
+    this.#queue.abandon(this, new CallTimeoutError(entry.action, queueTimeoutMs ?? timeoutMs, isSent));
   }
 
   #release(): void {
@@ -122,6 +126,10 @@ export class OutgoingCalls {
     }
     const timeoutMs = options?.timeoutMs ?? this.#settings.callTimeoutMs;
     if (!(timeoutMs > 0)) return Promise.reject(new RangeError("timeoutMs must be above 0"));
+    const queueTimeoutMs = options?.queueTimeoutMs;
+    if (queueTimeoutMs !== undefined && !(queueTimeoutMs > 0)) {
+      return Promise.reject(new RangeError("queueTimeoutMs must be above 0"));
+    }
     let messageId: string;
     try {
       messageId = options?.messageId === undefined ? this.createMessageId() : fittingMessageId(options.messageId);
@@ -134,8 +142,7 @@ export class OutgoingCalls {
     if (this.#outstanding === undefined && this.queued === 0 && this.#channel !== undefined) {
       this.#send(call, this.#channel);
     } else {
-      this.#queue ??= [];
-      this.#queue.push(call);
+      this.#enqueue(call, queueTimeoutMs);
     }
     return promise;
   }
@@ -172,6 +179,7 @@ export class OutgoingCalls {
       const index = this.#queue?.indexOf(call) ?? -1;
       if (index < 0) return;
       this.#queue?.splice(index, 1);
+      this.#settings.deadlines.delete(call);
     }
     call.reject(reason);
     this.next();
@@ -182,7 +190,7 @@ export class OutgoingCalls {
     this.#channel = channel;
     const stale = this.#queue?.filter((call) => call.entry.version !== channel.version) ?? [];
     this.#queue = this.#queue?.filter((call) => call.entry.version === channel.version);
-    for (const call of stale) call.reject(new NotConnectedError(call.entry.action, false));
+    for (const call of stale) this.#drop(call, undefined);
     this.next();
   }
 
@@ -207,11 +215,28 @@ export class OutgoingCalls {
     this.#channel = undefined;
     const waiting = this.#queue ?? [];
     this.#queue = undefined;
-    for (const call of waiting) call.reject(new NotConnectedError(call.entry.action, false, cause));
+    for (const call of waiting) this.#drop(call, cause);
+  }
+
+  #enqueue(call: OutgoingCall, queueTimeoutMs: number | undefined): void {
+    this.#queue ??= [];
+    this.#queue.push(call);
+    if (queueTimeoutMs === undefined) return;
+    call.queueTimeoutMs = queueTimeoutMs;
+    call.deadlineMs = this.#settings.timers.elapsedMs() + queueTimeoutMs;
+    this.#settings.deadlines.add(call);
+  }
+
+  /** Fails a call that has left the queue and can never be sent. */
+  #drop(call: OutgoingCall, cause: unknown): void {
+    this.#settings.deadlines.delete(call);
+    call.reject(new NotConnectedError(call.entry.action, false, cause));
   }
 
   #send(call: OutgoingCall, channel: CallChannel): void {
     this.#outstanding = call;
+    if (call.queueTimeoutMs !== undefined) this.#settings.deadlines.delete(call);
+    call.queueTimeoutMs = undefined;
     call.deadlineMs = this.#settings.timers.elapsedMs() + call.timeoutMs;
     this.#settings.deadlines.add(call);
     channel.sendCall(call);

@@ -248,6 +248,23 @@ describe("outgoing calls", () => {
     ]);
   });
 
+  test("give up waiting for their turn in time, and wait for their answer from when they are sent", async () => {
+    const { peer } = peerOf("1.6", { callTimeoutMs: 100 });
+    const first = peer.call("Reset", { type: "Soft" }).catch((error: unknown) => error);
+    const impatient = peer.callUntyped("ClearCache", {}, { queueTimeoutMs: 40 }).catch((error: unknown) => error);
+    const patient = peer.callUntyped("ClearCache", {}, { queueTimeoutMs: 150 }).catch((error: unknown) => error);
+    timers.advance(50);
+    expect(await impatient).toMatchObject({ name: "CallTimeoutError", sent: false, timeoutMs: 40 });
+    timers.advance(60);
+    expect(await first).toMatchObject({ name: "CallTimeoutError", sent: true, timeoutMs: 100 });
+    timers.advance(80);
+    peer.receive(frame(3, idOf(wire.last), { status: "Accepted" }));
+    expect(await patient).toEqual({ status: "Accepted" });
+    await expect(peer.callUntyped("ClearCache", {}, { queueTimeoutMs: 0 })).rejects.toThrow("queueTimeoutMs");
+    peer.end({ code: 1006, reason: "" });
+    expect(timers.pending).toBeLessThanOrEqual(1);
+  });
+
   test("report duplicate and unknown responses and go on", async () => {
     const { peer } = peerOf();
     const call = peer.call("Reset", { type: "Soft" });

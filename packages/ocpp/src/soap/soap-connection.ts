@@ -119,7 +119,32 @@ export class SoapConnection<V extends SoapVersion = SoapVersion, R extends Role 
     const timeoutMs = options.timeoutMs ?? this.#settings.callTimeoutMs;
     if (!(timeoutMs > 0)) throw new RangeError("timeoutMs must be above 0");
     const body = this.#write(operation, payload);
-    return this.#queue.run(action, () => this.#exchange(operation, body, timeoutMs, options), options.signal);
+    const exchange = () => this.#exchange(operation, body, timeoutMs, options);
+    const { queueTimeoutMs } = options;
+    if (queueTimeoutMs === undefined) return this.#queue.run(action, exchange, options.signal);
+    return this.#inTime(action, queueTimeoutMs, exchange, options.signal);
+  }
+
+  /** Runs an exchange when its turn comes, unless that takes too long. */
+  async #inTime<T>(action: string, queueTimeoutMs: number, exchange: () => Promise<T>, signal?: AbortSignal) {
+    if (!(queueTimeoutMs > 0)) throw new RangeError("queueTimeoutMs must be above 0");
+    const late = new AbortController();
+    const expire = () => late.abort(new CallTimeoutError(action, queueTimeoutMs, false));
+    const cancel = this.#settings.timers.after(queueTimeoutMs, expire, true);
+    const release = linkAbort(signal, late);
+    try {
+      return await this.#queue.run(
+        action,
+        () => {
+          cancel();
+          return exchange();
+        },
+        late.signal,
+      );
+    } finally {
+      cancel();
+      release();
+    }
   }
 
   /** OCPP-S has no message without an answer. @throws UnknownActionError always */

@@ -203,6 +203,8 @@ describe("calls", () => {
     await expect(peer.callUntyped("ClearCache", {})).rejects.toBeInstanceOf(CallQueueFullError);
     abort.abort(new Error("not needed any more"));
     await expect(second).rejects.toThrow("not needed any more");
+    const impatient = peer.callUntyped("ClearCache", {}, { queueTimeoutMs: 1 });
+    await expect(impatient).rejects.toMatchObject({ name: "CallTimeoutError", sent: false });
     const third = peer.callUntyped("ClearCache", {});
     release();
     expect(await Promise.all([first, third])).toEqual([{ status: "Accepted" }, { status: "Accepted" }]);
