@@ -156,10 +156,10 @@ export class JsonFuzzLane {
   #sendText(socket: RawWebSocket, text: string): void {
     this.ledger.sent(text);
     const bytes = Buffer.from(text);
+    const isCompressed = socket.extensions !== "" && this.#random.oneIn(8);
     if (this.#random.oneIn(8)) this.#sendFragments(socket, bytes);
-    else if (socket.extensions !== "" && this.#random.oneIn(8)) {
-      socket.frame(deflateRawSync(bytes), { reserved: 4 });
-    } else socket.frame(bytes);
+    else if (isCompressed) socket.frame(deflateRawSync(bytes), { reserved: 4 });
+    else socket.frame(bytes);
   }
 
   /** In pieces, empty ones too, with control frames between them. */

@@ -196,7 +196,9 @@ export const schemaVersions: readonly SchemaVersion[] = [
          variable_instance, attribute, value, reported_at)
        values ('OLD', 'OCPPCommCtrlr', '', 0, 0, 'HeartbeatInterval', '', 'Actual', '77', '${AT}')`,
     ],
-    expected: [{ path: "/stations/OLD/variables", answer: { items: [{ variable: "HeartbeatInterval", value: "77" }] } }],
+    expected: [
+      { path: "/stations/OLD/variables", answer: { items: [{ variable: "HeartbeatInterval", value: "77" }] } },
+    ],
   },
   {
     migration: "0020-authorization",
