@@ -145,6 +145,25 @@ test("units that are committed together share a transaction, and what one awaits
   expect(groupCommit.counts()).toMatchObject({ groups: 1, units: 100, rows: 100, waitingRows: 0 });
 });
 
+test("units that follow a group closely wait for company, and one that comes alone does not", async () => {
+  const groupCommit = open({ spacingMs: 500 });
+  const commit = (id: string) => groupCommit.unit().add(insertParent, { id, amount: 1 }).commit();
+  await commit("alone");
+  const early = commit("early");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect((await parents()).size).toBe(1);
+  await Promise.all([early, commit("late")]);
+  expect(groupCommit.counts()).toMatchObject({ groups: 2, units: 3 });
+});
+
+test("a group that is full waits for nobody", async () => {
+  const groupCommit = open({ spacingMs: 600_000, maxGroupRows: 2 });
+  const commit = (id: string) => groupCommit.unit().add(insertParent, { id, amount: 1 }).commit();
+  await commit("first");
+  await Promise.all([commit("second"), commit("third")]);
+  expect(groupCommit.counts()).toMatchObject({ groups: 2, units: 3, waitingRows: 0 });
+});
+
 test("a parent is written before its children, whatever the order of adding", async () => {
   const groupCommit = open();
   await groupCommit

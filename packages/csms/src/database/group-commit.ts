@@ -20,6 +20,8 @@ export interface GroupCommitOptions {
   readonly maxWaitingBytes?: number;
   /** Rows after which a group is full, so that nobody waits behind a giant. Default 4,000. */
   readonly maxGroupRows?: number;
+  /** Least time between the begins of two groups; a group that is full does not wait. Default 5 ms. */
+  readonly spacingMs?: number;
   /** How long a unit waits for a database that is away. Default 5 s. */
   readonly patienceMs?: number;
   /** Why nothing may be stored now, for example a disk that is nearly full; undefined when it may. */
@@ -126,6 +128,7 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   #client: pg.Client | undefined;
   #running: Promise<void> | undefined;
   #closing = false;
+  #begunAtMs = Number.NEGATIVE_INFINITY;
   #away = false;
   #failure: { readonly reason: string; readonly atMs: number } | undefined;
   #counts = { groups: 0, units: 0, rows: 0, refusedUnits: 0, unavailableUnits: 0 };
@@ -135,6 +138,7 @@ class SingleConnectionGroupCommit implements GroupCommitter {
       maxWaitingRows: 100_000,
       maxWaitingBytes: 128 * 1024 * 1024,
       maxGroupRows: 4_000,
+      spacingMs: 5,
       patienceMs: 5_000,
       refusal: () => undefined,
       attemptTimeoutMs: 20_000,
@@ -189,12 +193,24 @@ class SingleConnectionGroupCommit implements GroupCommitter {
 
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
-      // Messages that this turn of the event loop has read already join; nobody is waited for.
+      // Messages that this turn of the event loop has read already join.
       await endOfTurn();
+      await this.#rest();
       await this.#store(this.#takeGroup());
     }
     // In the same turn as the look at the queue: a unit that comes later must start a new run.
     this.#running = undefined;
+  }
+
+  /**
+   * Groups that follow one another without a pause are small, and each costs the same syncs and round trips. A unit that comes when nothing was stored for a moment does not
+   * wait.
+   */
+  async #rest(): Promise<void> {
+    const { spacingMs, maxGroupRows } = this.#options;
+    const restMs = this.#begunAtMs + spacingMs - performance.now();
+    if (restMs >= 1 && this.#waitingRows < maxGroupRows) await delay(restMs);
+    this.#begunAtMs = performance.now();
   }
 
   #takeGroup(): readonly Waiting[] {
@@ -385,8 +401,8 @@ class SingleConnectionGroupCommit implements GroupCommitter {
 }
 
 /**
- * Group commit over one connection of its own. A commit that arrives while none is under way is stored at once;
- * those that arrive meanwhile share the next transaction. Groups are stored in the order of their commits.
+ * Group commit over one connection of its own. A commit that arrives while none is under way, nor was a moment ago, is
+ * stored at once; those that arrive meanwhile share the next transaction. Groups are stored in the order of their commits.
  *
  * A unit whose rows the database refuses is rejected alone. When the database is away units wait for
  * `patienceMs` and are then rejected with DatabaseUnavailableError; so are units beyond the limits. Statements

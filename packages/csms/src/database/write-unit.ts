@@ -61,7 +61,7 @@ export interface WriteUnit {
   commit(): Promise<void>;
 }
 
-/** Gathers the writes of concurrent messages into shared transactions without ever waiting to fill one. */
+/** Gathers the writes of concurrent messages into shared transactions. */
 export interface GroupCommit {
   unit(): WriteUnit;
 }

@@ -29,7 +29,8 @@ export interface MessageLogOptions {
   dropped?(count: number): void;
 }
 
-const maxRowsPerStatement = 500;
+/** Few, so that the database gets to what stations wait for in between. */
+const maxRowsPerStatement = 100;
 /** Longer texts are cut: one report must not fill the table. */
 const maxTextLength = 256 * 1024;
 
