@@ -188,6 +188,9 @@ function messageRoutes({ stations, database }: GatewayApiDeps): FastifyPluginAsy
         schema: {
           tags: ["stations"],
           summary: "List a station's messages, the newest first",
+          description:
+            "Frames and envelopes of both directions, a call followed by its answer. They appear within a second. Of a " +
+            "station's Heartbeats one a minute is kept.",
           params: StationParams,
           querystring: MessageQuery,
           response: { 200: PageOf(Message) },
