@@ -38,6 +38,7 @@ export class ChargingFleet {
   readonly #members: Member[] = [];
   readonly #csms: CsmsAddress;
   readonly #random: Random;
+  #beginning: Promise<unknown> | undefined;
 
   /** @param each how many stations of each version */
   constructor(csms: CsmsAddress, random: Random, each: number) {
@@ -99,9 +100,23 @@ export class ChargingFleet {
   /** Resolves when so many more messages were acknowledged. */
   async progress(messages: number): Promise<void> {
     const before = this.acknowledged;
-    await eventually(`${messages} more acknowledged messages`, () =>
-      this.acknowledged >= before + messages ? true : undefined,
-    );
+    await eventually(`${messages} more acknowledged messages`, () => {
+      this.#chargeSomewhere();
+      return this.acknowledged >= before + messages ? true : undefined;
+    });
+  }
+
+  /** Drivers who left, or were refused while nothing could be judged, may have left every station idle. */
+  #chargeSomewhere(): void {
+    if (this.#members.some(({ station }) => station.evse(1).transaction !== undefined)) return;
+    this.#beginning ??= Promise.all(
+      this.#members.map(({ station }) => {
+        station.unplug(1);
+        return begin(station);
+      }),
+    ).finally(() => {
+      this.#beginning = undefined;
+    });
   }
 
   /** Drivers come and go at some stations, so that not only meter values are under way. */

@@ -138,7 +138,7 @@ describe.each(soapVersions)("a station of OCPP-S %s whose endpoint", (version) =
     await comeFrom((server.address() as AddressInfo).port);
     conduct = bad;
     const first = csms.call(identity, "ClearCache", {}, 0.5);
-    const second = csms.call(identity, "ClearCache", {}, 0.5);
+    const second = csms.call(identity, "ClearCache", {}, 1.5);
     expect(await first).toMatchObject(outcome);
     expect(await second).toMatchObject(outcome);
     conduct = answerWell;
