@@ -145,23 +145,28 @@ test("units that are committed together share a transaction, and what one awaits
   expect(groupCommit.counts()).toMatchObject({ groups: 1, units: 100, rows: 100, waitingRows: 0 });
 });
 
-test("units that follow a group closely wait for company, and one that comes alone does not", async () => {
+test("units that follow a group of several closely wait for company", async () => {
   const groupCommit = open({ spacingMs: 500 });
   const commit = (id: string) => groupCommit.unit().add(insertParent, { id, amount: 1 }).commit();
-  await commit("alone");
+  await Promise.all(["1", "2", "3"].map(commit));
   const early = commit("early");
   await new Promise((resolve) => setTimeout(resolve, 20));
-  expect((await parents()).size).toBe(1);
+  expect((await parents()).size).toBe(3);
   await Promise.all([early, commit("late")]);
-  expect(groupCommit.counts()).toMatchObject({ groups: 2, units: 3 });
+  expect(groupCommit.counts()).toMatchObject({ groups: 2, units: 5 });
 });
 
 test("a group that is full waits for nobody", async () => {
-  const groupCommit = open({ spacingMs: 600_000, maxGroupRows: 2 });
+  const groupCommit = open({ spacingMs: 600_000, maxGroupRows: 3 });
   const commit = (id: string) => groupCommit.unit().add(insertParent, { id, amount: 1 }).commit();
-  await commit("first");
-  await Promise.all([commit("second"), commit("third")]);
-  expect(groupCommit.counts()).toMatchObject({ groups: 2, units: 3, waitingRows: 0 });
+  await Promise.all(["1", "2", "3", "4", "5", "6"].map(commit));
+  expect(groupCommit.counts()).toMatchObject({ groups: 2, units: 6, waitingRows: 0 });
+});
+
+test("units that come one after the other never wait", async () => {
+  const groupCommit = open({ spacingMs: 600_000 });
+  for (const id of ["1", "2", "3"]) await groupCommit.unit().add(insertParent, { id, amount: 1 }).commit();
+  expect(groupCommit.counts()).toMatchObject({ groups: 3, units: 3 });
 });
 
 test("a parent is written before its children, whatever the order of adding", async () => {

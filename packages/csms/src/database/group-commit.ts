@@ -20,7 +20,7 @@ export interface GroupCommitOptions {
   readonly maxWaitingBytes?: number;
   /** Rows after which a group is full, so that nobody waits behind a giant. Default 4,000. */
   readonly maxGroupRows?: number;
-  /** Least time between the begins of two groups; a group that is full does not wait. Default 5 ms. */
+  /** Least time between the begin of a group of several units and the next; a group that is full does not wait. Default 5 ms. */
   readonly spacingMs?: number;
   /** How long a unit waits for a database that is away. Default 5 s. */
   readonly patienceMs?: number;
@@ -68,6 +68,8 @@ interface Waiting {
 const FAILURE_REMEMBERED_MS = 10_000;
 const SHORTEST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1_000;
+/** A group of so many units tells that hardly anybody waits beside them. */
+const FEW_UNITS = 2;
 
 function reasonOf(error: unknown): string {
   const { code } = (error ?? {}) as { readonly code?: unknown };
@@ -129,6 +131,8 @@ class SingleConnectionGroupCommit implements GroupCommitter {
   #running: Promise<void> | undefined;
   #closing = false;
   #begunAtMs = Number.NEGATIVE_INFINITY;
+  /** Units of the group before. */
+  #unitsBefore = 0;
   #away = false;
   #failure: { readonly reason: string; readonly atMs: number } | undefined;
   #counts = { groups: 0, units: 0, rows: 0, refusedUnits: 0, unavailableUnits: 0 };
@@ -196,20 +200,23 @@ class SingleConnectionGroupCommit implements GroupCommitter {
       // Messages that this turn of the event loop has read already join.
       await endOfTurn();
       await this.#rest();
-      await this.#store(this.#takeGroup());
+      const group = this.#takeGroup();
+      this.#unitsBefore = group.length;
+      await this.#store(group);
     }
     // In the same turn as the look at the queue: a unit that comes later must start a new run.
     this.#running = undefined;
   }
 
   /**
-   * Groups that follow one another without a pause are small, and each costs the same syncs and round trips. A unit that comes when nothing was stored for a moment does not
-   * wait.
+   * Groups that follow one another without a pause are small, and each costs the same syncs and round trips. Where
+   * hardly anybody is about, as when one station delivers a backlog, a pause would bring no company and is left out.
    */
   async #rest(): Promise<void> {
     const { spacingMs, maxGroupRows } = this.#options;
     const restMs = this.#begunAtMs + spacingMs - performance.now();
-    if (restMs >= 1 && this.#waitingRows < maxGroupRows) await delay(restMs);
+    const hasCompany = this.#unitsBefore > FEW_UNITS;
+    if (hasCompany && restMs >= 1 && this.#waitingRows < maxGroupRows) await delay(restMs);
     this.#begunAtMs = performance.now();
   }
 
@@ -401,8 +408,8 @@ class SingleConnectionGroupCommit implements GroupCommitter {
 }
 
 /**
- * Group commit over one connection of its own. A commit that arrives while none is under way, nor was a moment ago, is
- * stored at once; those that arrive meanwhile share the next transaction. Groups are stored in the order of their commits.
+ * Group commit over one connection of its own. A commit that arrives while nobody else stores anything is stored at
+ * once; those that arrive meanwhile share the next transaction. Groups are stored in the order of their commits.
  *
  * A unit whose rows the database refuses is rejected alone. When the database is away units wait for
  * `patienceMs` and are then rejected with DatabaseUnavailableError; so are units beyond the limits. Statements
