@@ -20,7 +20,10 @@ export interface GroupCommitOptions {
   readonly maxWaitingBytes?: number;
   /** Rows after which a group is full, so that nobody waits behind a giant. Default 4,000. */
   readonly maxGroupRows?: number;
-  /** Least time between the begin of a group of several units and the next; a group that is full does not wait. Default 5 ms. */
+  /**
+   * Least time between the begin of a group of several units and the next; a group that is full does not wait.
+   * Default 5 ms.
+   */
   readonly spacingMs?: number;
   /** How long a unit waits for a database that is away. Default 5 s. */
   readonly patienceMs?: number;

@@ -36,7 +36,8 @@ const maxTextLength = 256 * 1024;
 
 /**
  * Writes every frame and envelope to `station_message`, redacted, in batches behind the message path; a CALL with its
- * answer where that comes soon, and of frequent Heartbeats a few. A database that is slow or away costs log entries, never messages.
+ * answer where that comes soon, and of frequent Heartbeats a few. A database that is slow or away costs log entries,
+ * never messages.
  */
 export class MessageLog {
   readonly #options: MessageLogOptions;
