@@ -89,12 +89,16 @@ export class ChargingFleet {
     );
   }
 
-  /** Messages that had to be sent more than once. */
-  get repeated(): number {
-    return this.#members.reduce(
-      (sum, { station }) => sum + station.ledger.filter(({ attempts }) => attempts > 1).length,
-      0,
-    );
+  /** Resolves while a message has been sent that nobody has answered yet. */
+  async underWay(): Promise<void> {
+    await eventually("a message that waits for its answer", () => {
+      this.#chargeSomewhere();
+      return this.#members.some(({ station }) =>
+        station.ledger.some(({ outcome, attempts }) => outcome === "pending" && attempts > 0),
+      )
+        ? true
+        : undefined;
+    });
   }
 
   /** Resolves when so many more messages were acknowledged. */
