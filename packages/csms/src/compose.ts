@@ -198,6 +198,7 @@ export async function compose(deps: {
     isDiskShort: () => deps.space?.shortage !== undefined,
     deviations,
     operatorName: config.operatorName,
+    stationOrigins: config.stationOrigins,
     soapPublicUrl: config.soapPublicUrl,
     limits: {
       callTimeoutMs: config.callTimeoutS * 1_000,

@@ -76,6 +76,15 @@ test.each([
   expect(problemsOf({ DATABASE_URL: url }).length === 0).toBe(accepted);
 });
 
+test.each([
+  ["https://simulator.example, http://localhost:5173, chrome-extension://abc", true],
+  ["https://simulator.example/", false],
+  ["simulator.example", false],
+  ["*", false],
+])("POLYPHASE_STATION_ORIGINS %s is accepted: %s", (origins, accepted) => {
+  expect(problemsOf({ POLYPHASE_STATION_ORIGINS: origins }).length === 0).toBe(accepted);
+});
+
 test("two listeners cannot share a port, but the system may choose both", () => {
   expect(problemsOf({ POLYPHASE_HTTP_PORT: "9000" })).toEqual([
     "POLYPHASE_OCPP_PORT and POLYPHASE_HTTP_PORT must be different, and are both 9000",

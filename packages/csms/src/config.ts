@@ -87,6 +87,10 @@ function readUrl(text: string, protocols: readonly string[]): string | undefined
   return protocols.includes(protocol) && (hostname !== "" || searchParams.has("host")) ? text : undefined;
 }
 
+function isOrigin(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/i.test(text) && URL.canParse(text);
+}
+
 const settings = {
   host: preset("POLYPHASE_HOST", "host", "127.0.0.1", {
     meaning: "Address that all listeners bind to; 0.0.0.0 or :: for every interface",
@@ -128,6 +132,14 @@ const settings = {
     meaning:
       "Stations that are not registered: refused (reject), connected and listed for approval (pending), or registered at once (accept)",
     ...choice("reject", "pending", "accept"),
+  }),
+  stationOrigins: optional("POLYPHASE_STATION_ORIGINS", "station-origins", {
+    meaning: "Web pages that may connect as stations, such as a simulator in a browser; none when absent",
+    rule: "a list of origins (https://simulator.example) separated by commas",
+    read: (text) => {
+      const items = list.read(text);
+      return items?.every(isOrigin) ? items : undefined;
+    },
   }),
   adminToken: optional("POLYPHASE_ADMIN_TOKEN", "admin-token", {
     meaning: "Bearer token of an administrator; without it the first start prints a link that creates the first one",

@@ -3,10 +3,11 @@ import type { BasicCredentials, EndpointObserver, OcppVersion, ToleranceHook } f
 import type { Clock } from "../clock.ts";
 import { certificateSubject } from "./certificate-subject.ts";
 import type { KnownStation, SecurityProfile } from "./known-stations.ts";
-import type { AuthenticationDecision, StationAuthentication, StationProof } from "./station-authentication.ts";
+import type { AuthenticationDecision, Refusal, StationAuthentication, StationProof } from "./station-authentication.ts";
 import type { StationRouter } from "./station-router.ts";
 import type { StationSessions } from "./station-sessions.ts";
 import type { StationDeviations } from "./tolerance/conduct.ts";
+import type { WebPages } from "./web-page.ts";
 
 /** What was found out in the handshake, for the session that it opens. */
 export interface SessionProof {
@@ -25,8 +26,10 @@ export interface EndpointDeps {
   readonly deviations: StationDeviations;
   readonly observer: EndpointObserver;
   readonly clock: Clock;
+  /** Which web pages may connect. */
+  readonly webPages: WebPages;
   /** Told of every refused station. */
-  refused(identity: string, remoteAddress: string, refusal: Extract<AuthenticationDecision, { accept: false }>): void;
+  refused(identity: string, remoteAddress: string, refusal: Refusal): void;
   /** A station was accepted with a higher profile than it must use (A05). */
   upgraded(station: KnownStation, securityProfile: SecurityProfile): void;
   /** Version for a station that offers no subprotocol; undefined refuses it. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { EndpointObserver, JsonCsms, OcppVersion, SoapCsms, SoapVersion } from "@polyphase/ocpp";
@@ -37,6 +38,7 @@ import { deleteDeviations } from "./tolerance/deviation-store.ts";
 import type { DeviationWatch } from "./tolerance/deviation-watch.ts";
 import { deleteTolerances } from "./tolerance/tolerance-settings.ts";
 import { TriggerWatch } from "./tolerance/trigger-watch.ts";
+import { pageRefusal, WebPages } from "./web-page.ts";
 
 /** What the gateway works with. */
 export interface GatewayDeps {
@@ -53,6 +55,8 @@ export interface GatewayDeps {
   readonly deviations: DeviationWatch;
   /** Organization that client certificates of security profile 3 must name (A00.FR.404); any when absent. */
   readonly operatorName?: string | undefined;
+  /** Origins of web pages that may speak as stations; none when absent. */
+  readonly stationOrigins?: readonly string[] | undefined;
   /** Address of the SOAP endpoint as stations reach it, for `From`; anonymous when absent. */
   readonly soapPublicUrl?: string | undefined;
   readonly limits?: JsonEndpointLimits;
@@ -167,7 +171,8 @@ class StationGateway implements Gateway {
     });
     const endpoints: StationEndpoints = {
       attachWebSockets: (server) => this.#json.attach(server),
-      handleRequest: (request, response) => this.#soap.handleRequest(request, response),
+      handleRequest: (request, response) =>
+        this.#refusePage(endpointDeps, request, response) || this.#soap.handleRequest(request, response),
     };
     this.#listeners = new StationListeners(endpoints, log, deps.httpLimits);
     registerLoadMetrics(deps.metrics, () => ({
@@ -217,11 +222,12 @@ class StationGateway implements Gateway {
   }
 
   #endpointDeps(sessions: StationSessions): EndpointDeps {
-    const { stations, credentials, clock, log, operatorName } = this.#deps;
+    const { stations, credentials, clock, log, operatorName, stationOrigins } = this.#deps;
     const throttle = new CredentialThrottle();
     return {
       sessions,
       clock,
+      webPages: new WebPages(stationOrigins),
       authentication: new StationAuthentication({ stations, credentials, throttle, operatorName }),
       router: new StationRouter({
         ...{ routes: this.routes, sessions, stations, log },
@@ -253,6 +259,17 @@ class StationGateway implements Gateway {
       withoutSubprotocol: (stationId, version) =>
         this.#deviations.tolerated(missingSubprotocol.name, { stationId, version }),
     };
+  }
+
+  /** A page needs no leave of ours to post a text: what it asks by SOAP must not even be read. */
+  #refusePage(deps: EndpointDeps, request: IncomingMessage, response: ServerResponse): boolean {
+    const origin = deps.webPages.refusedOrigin(request.headers);
+    if (origin === undefined) return false;
+    const refusal = pageRefusal(origin);
+    deps.refused("", request.socket.remoteAddress ?? "", refusal);
+    response.writeHead(refusal.status, { Connection: "close", "Content-Type": "text/plain; charset=utf-8" });
+    response.end(`${refusal.reason}\n`);
+    return true;
   }
 
   #startAnswerDelay(stationId: string, version: OcppVersion): Promise<void> | undefined {

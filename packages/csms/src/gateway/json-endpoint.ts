@@ -1,6 +1,7 @@
 import { type Ending, type Handshake, type HandshakeDecision, JsonCsms } from "@polyphase/ocpp";
 import { type EndpointDeps, proofOf, type SessionProof, sessionProof } from "./endpoint.ts";
-import type { AuthenticationDecision } from "./station-authentication.ts";
+import type { AuthenticationDecision, Refusal } from "./station-authentication.ts";
+import { pageRefusal } from "./web-page.ts";
 
 /** The WebSocket endpoint `/ocpp/{stationId}` of every version. */
 export function createJsonEndpoint(deps: EndpointDeps, limits: JsonEndpointLimits = {}): JsonCsms {
@@ -45,6 +46,8 @@ export interface JsonEndpointLimits {
 }
 
 function authenticate(deps: EndpointDeps, handshake: Handshake): HandshakeDecision | Promise<HandshakeDecision> {
+  const origin = deps.webPages.refusedOrigin(handshake.headers);
+  if (origin !== undefined) return handshakeDecision(deps, handshake, pageRefusal(origin));
   const decision = deps.authentication.decide({ ...proofOf(handshake), signal: handshake.signal });
   const answer = (made: AuthenticationDecision) => handshakeDecision(deps, handshake, made);
   return decision instanceof Promise ? decision.then(answer) : answer(decision);
@@ -70,6 +73,6 @@ function handshakeDecision(
   };
 }
 
-function refusalHeaders(refusal: Extract<AuthenticationDecision, { accept: false }>): Readonly<Record<string, string>> {
+function refusalHeaders(refusal: Refusal): Readonly<Record<string, string>> {
   return refusal.retryAfterS === undefined ? {} : { "Retry-After": String(refusal.retryAfterS) };
 }

@@ -47,7 +47,8 @@ export type AuthenticationDecision =
         | "insecure"
         | "throttled"
         | "overloaded"
-        | "unavailable";
+        | "unavailable"
+        | "web-page";
       readonly reason: string;
       readonly retryAfterS?: number;
     };
@@ -69,7 +70,8 @@ export interface StationAuthenticationOptions {
  */
 const hashesAtOnce = Math.max(1, availableParallelism() - 1);
 
-type Refusal = Extract<AuthenticationDecision, { accept: false }>;
+/** Why a station may not speak. */
+export type Refusal = Extract<AuthenticationDecision, { accept: false }>;
 
 const unauthorized = (cause: "credentials" | "certificate", reason: string): Refusal => ({
   accept: false,
