@@ -11,8 +11,10 @@ import {
   toMeterValueJson,
   toSummaryJson,
 } from "../metering/index.ts";
-import type { StoredEvent, StoredTransaction, TransactionStore } from "./store.ts";
-import type { JudgedToken, Transaction } from "./transaction.ts";
+import type { StoredTransaction, TransactionStore } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+import type { StoredEvent } from "./transaction-rows.ts";
+import type { JudgedToken } from "./transaction-state.ts";
 
 const time = (description: string) => Type.String({ format: "date-time", description });
 

@@ -22,9 +22,10 @@ import { TransactionNumbers } from "./transaction-numbers.ts";
 
 export { migrations } from "./migrations.ts";
 export type { ConnectorShown } from "./silent-ends.ts";
-export { transactionEventPartitions } from "./store.ts";
-export type { Transaction, TransactionStatus } from "./transaction.ts";
+export type { Transaction } from "./transaction.ts";
 export { keepTransactions } from "./transaction-retention.ts";
+export { transactionEventPartitions } from "./transaction-rows.ts";
+export type { TransactionStatus } from "./transaction-state.ts";
 
 /** What transactions work with. */
 export interface TransactionsDependencies {

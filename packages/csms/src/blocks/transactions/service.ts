@@ -6,12 +6,13 @@ import { SerialTasks } from "../../serial-tasks.ts";
 import type { OpenTransactions, RemoteStartRecord } from "../authorization/index.ts";
 import { contentKey, type Metering, type MeterValue } from "../metering/index.ts";
 import { covers, isClockSet, transactionThatStopFits } from "./rules.ts";
-import type { StoredEvent, TransactionStore } from "./store.ts";
+import type { TransactionStore } from "./store.ts";
 import type { Transaction } from "./transaction.ts";
 import type { TransactionEvent } from "./transaction-event.ts";
 import type { TransactionLedger, Verdict } from "./transaction-ledger.ts";
 import { isPlaceholder, type TransactionMemory } from "./transaction-memory.ts";
 import type { TransactionNumbers } from "./transaction-numbers.ts";
+import type { StoredEvent } from "./transaction-rows.ts";
 
 /** What the service works with. */
 export interface TransactionServiceParts {

@@ -9,19 +9,20 @@ import type { Authorizer } from "../authorization/index.ts";
 import type { Metering, MeterValue } from "../metering/index.ts";
 import { isClockSet, isSuperseded } from "./rules.ts";
 import { showConduct } from "./shown-conduct.ts";
+import type { TransactionStore } from "./store.ts";
+import { Transaction, type TransactionIdentity } from "./transaction.ts";
+import type { PresentedToken, TransactionEvent } from "./transaction-event.ts";
+import { TransactionMemory } from "./transaction-memory.ts";
+import { factsOf, publish } from "./transaction-news.ts";
 import {
   eventRow,
   insertEvent,
   progressRow,
   saveProgress,
   saveTransaction,
-  type TransactionStore,
   transactionRow,
-} from "./store.ts";
-import { type Closure, Transaction, type TransactionIdentity } from "./transaction.ts";
-import type { PresentedToken, TransactionEvent } from "./transaction-event.ts";
-import { TransactionMemory } from "./transaction-memory.ts";
-import { factsOf, publish } from "./transaction-news.ts";
+} from "./transaction-rows.ts";
+import type { Closure } from "./transaction-state.ts";
 
 /** The verdict on a token, as 2.1 answers it. */
 export type Verdict = Ocpp21.IdTokenInfoType;
