@@ -1,6 +1,20 @@
 import { type Kysely, type Migration, sql } from "kysely";
 import { leastUuidV7, spanAt } from "../../database/partitions.ts";
 
+/** Columns of `transaction_event` as 0030 made them and 0031 makes them again: a later change is a later migration. */
+const EVENT_COLUMNS = sql`
+  transaction uuid not null,
+  key text not null,
+  seq_no bigint,
+  event_type text not null,
+  trigger_reason text not null,
+  occurred_at timestamptz not null,
+  received_at timestamptz not null,
+  offline boolean not null,
+  facts jsonb not null,
+  primary key (transaction, key)
+`;
+
 /**
  * Partitions the events by the time in their transaction's id. What is stored stays where it is and becomes the first
  * partition, because copying the events of years would keep the operator waiting.
@@ -12,18 +26,7 @@ async function partitionEvents(db: Kysely<unknown>): Promise<void> {
     db,
   );
   await sql`
-    create table transaction_event (
-      transaction uuid not null,
-      key text not null,
-      seq_no bigint,
-      event_type text not null,
-      trigger_reason text not null,
-      occurred_at timestamptz not null,
-      received_at timestamptz not null,
-      offline boolean not null,
-      facts jsonb not null,
-      primary key (transaction, key)
-    ) partition by range (transaction)`.execute(db);
+    create table transaction_event (${EVENT_COLUMNS}) partition by range (transaction)`.execute(db);
   await sql`comment on column transaction_event.transaction is 'UUID of version 7: its time decides the partition'`.execute(
     db,
   );
@@ -89,18 +92,7 @@ export const migrations: Record<string, Migration> = {
         create index charging_transaction_token on charging_transaction (lower(id_token), first_at desc)`.execute(db);
       await sql`create index charging_transaction_open on charging_transaction (id) where status = 'Open'`.execute(db);
       await sql`
-        create table transaction_event (
-          transaction uuid not null,
-          key text not null,
-          seq_no bigint,
-          event_type text not null,
-          trigger_reason text not null,
-          occurred_at timestamptz not null,
-          received_at timestamptz not null,
-          offline boolean not null,
-          facts jsonb not null,
-          primary key (transaction, key)
-        )`.execute(db);
+        create table transaction_event (${EVENT_COLUMNS})`.execute(db);
       await sql`create sequence transaction_number as bigint minvalue 1 maxvalue 4294967 cycle`.execute(db);
       await sql`comment on sequence transaction_number is 'blocks of 500 ids for stations of family 1'`.execute(db);
     },
