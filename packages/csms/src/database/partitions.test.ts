@@ -153,6 +153,89 @@ test("whoever reads for long holds up no writer while a partition waits to be dr
   expect((await maintained).dropped).toEqual(["sample_p20260228", "sample_p20260301"]);
 });
 
+/** What is held or waited for of a table by others than the session that asks. */
+const LOCKS = `select mode, granted from pg_locks where relation = to_regclass($1) and locktype = 'relation'
+  and pid <> pg_backend_pid() and database = (select oid from pg_database where datname = current_database())`;
+
+test("a vacuum of the expired partition is waited for without a lock of the table", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  const vacuum = await database.openClient();
+  // What a vacuum holds; one that PostgreSQL began itself is broken off by whoever waits for this.
+  await vacuum.query("begin; lock table sample_p20260228 in share update exclusive mode");
+  const maintained = maintainPartitions(database.kysely, plan, new Date("2026-03-04T12:00:00Z"));
+  for (let isWaiting = false; !isWaiting; ) {
+    const { rows } = await vacuum.query<{ granted: boolean }>(LOCKS, ["sample_p20260228"]);
+    isWaiting = rows.some(({ granted }) => !granted);
+  }
+  expect((await vacuum.query(LOCKS, ["sample"])).rows).toEqual([]);
+  await vacuum.query("rollback");
+  await vacuum.end();
+  expect((await maintained).dropped).toEqual(["sample_p20260228"]);
+});
+
+test("who reads an expired partition by its name is not waited for while the table is locked", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  const reader = await database.openClient();
+  await reader.query("begin; select * from sample_p20260228");
+  const maintained = maintainPartitions(database.kysely, plan, new Date("2026-03-04T12:00:00Z"));
+  const seen = new Set<boolean>();
+  const quiet = sql<{ quiet: boolean }>`
+    select reloptions @> '{autovacuum_enabled=off}' as quiet from pg_class where relname = 'sample_p20260228'`;
+  for (let attempts = 0; attempts < 50 || !seen.has(true); attempts++) {
+    const { rows } = await quiet.execute(database.kysely);
+    seen.add(rows[0]?.quiet === true);
+    // A lock of the partition is taken or refused, never waited for.
+    const locks = await reader.query<{ granted: boolean }>(LOCKS, ["sample_p20260228"]);
+    expect(locks.rows.filter(({ granted }) => !granted)).toEqual([]);
+    await insert("2026-03-01T10:00:00Z");
+  }
+  await reader.query("rollback");
+  await reader.end();
+  expect((await maintained).dropped).toEqual(["sample_p20260228"]);
+});
+
+test("a partition that was detached before a crash is dropped by the next round, and only such", async () => {
+  await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
+  await sql`alter table sample detach partition sample_p20260228`.execute(database.kysely);
+  await sql`alter table sample_p20260228 rename to sample_p20260228_expired`.execute(database.kysely);
+  // Put aside by an operator.
+  await sql`alter table sample detach partition sample_p20260302`.execute(database.kysely);
+  await maintainPartitions(database.kysely, { ...plan, behind: 0, ahead: -1 }, new Date("2026-03-01T12:00:00Z"));
+  const { rows } = await sql<{ name: string }>`
+    select relname as name from pg_class where relkind = 'r' and starts_with(relname, 'sample') order by 1`.execute(
+    database.kysely,
+  );
+  await sql`drop table sample_p20260302`.execute(database.kysely);
+  expect(rows.map(({ name }) => name)).toEqual([
+    "sample_default",
+    "sample_p20260301",
+    "sample_p20260302",
+    "sample_p20260303",
+  ]);
+});
+
+test("nodes that drop at once each go on when another was faster", async () => {
+  const now = new Date("2026-03-01T12:00:00Z");
+  await maintainPartitions(database.kysely, plan, now);
+  const later = new Date("2026-03-05T12:00:00Z");
+  const rounds = await Promise.all([1, 2, 3].map(() => maintainPartitions(database.kysely, plan, later)));
+  expect(rounds.flatMap(({ dropped }) => dropped).sort()).toEqual(["sample_p20260228", "sample_p20260301"]);
+});
+
+test("a stop does not wait until a reader is done", async () => {
+  const clock = new ManualClock("2026-03-01T12:00:00Z");
+  const maintenance = await startPartitionMaintenance({ database: database.kysely, tables: [plan], clock, log });
+  const reader = await database.openClient();
+  await reader.query("begin; select * from sample");
+  clock.set("2026-03-05T12:00:00Z");
+  const round = maintenance.round();
+  const ended = expect(round).rejects.toThrow(/abort/);
+  await maintenance.close();
+  await ended;
+  await reader.query("rollback");
+  await reader.end();
+});
+
 test("infinite retention keeps everything", async () => {
   await maintainPartitions(database.kysely, plan, new Date("2026-03-01T12:00:00Z"));
   const changes = await maintainPartitions(
