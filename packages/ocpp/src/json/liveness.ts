@@ -4,7 +4,7 @@ import type { OcppSocket } from "./ocpp-socket.ts";
 /**
  * Pings the sockets of an endpoint and ends those that stay silent, with one timer for all of them. Any byte counts as
  * a sign of life, for a long message takes its time on a slow line; a socket that is not read because handlers are slow
- * is left in peace.
+ * is left in peace. While the process stands still nobody is heard, so that time counts against nobody.
  */
 export class Liveness {
   readonly #timers: Timers;
@@ -37,12 +37,17 @@ export class Liveness {
     let stepMs = this.#pongTimeoutMs;
     for (const intervalMs of this.#sockets.values()) if (intervalMs < stepMs) stepMs = intervalMs;
     // A quarter of the shortest time keeps every deadline within a quarter of what was asked.
-    this.#cancel = this.#timers.after(Math.min(1_000, Math.max(5, stepMs / 4)), () => this.#look());
+    const delayMs = Math.min(1_000, Math.max(5, stepMs / 4));
+    const dueMs = this.#timers.elapsedMs() + delayMs;
+    this.#cancel = this.#timers.after(delayMs, () => this.#look(dueMs, delayMs));
   }
 
-  #look(): void {
+  #look(dueMs: number, stepMs: number): void {
     this.#cancel = undefined;
     const nowMs = this.#timers.elapsedMs();
+    const lateMs = nowMs - dueMs;
+    // Pongs that came meanwhile are read after the timers of this turn.
+    if (lateMs > stepMs) for (const socket of this.#sockets.keys()) socket.pongDueMs += lateMs;
     for (const [socket, intervalMs] of this.#sockets) this.#check(socket, intervalMs, nowMs);
     this.#schedule();
   }
