@@ -14,7 +14,9 @@ export default defineConfig({
     isolate: false,
     // Many tests wait for sockets and processes: even two cores keep two workers busy.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Far beyond what a slow machine needs: time limits end what hangs, and decide nothing else.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 });

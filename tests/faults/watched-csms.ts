@@ -67,7 +67,7 @@ export async function runWatchedCsms(settings: Readonly<Record<string, string>> 
     return Object.fromEntries(Object.entries(gauges).map(([key, name]) => [key, sum(all, name)])) as unknown as Load;
   }
 
-  async function untilLoad(expected: Partial<Load>, patienceMs = 20_000): Promise<void> {
+  async function untilLoad(expected: Partial<Load>, patienceMs = 60_000): Promise<void> {
     const wanted = { ...noLoad, ...expected };
     let last: Load | undefined;
     const same = async () => {

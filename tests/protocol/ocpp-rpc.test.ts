@@ -280,7 +280,7 @@ describe("ocpp-rpc as a strict server for our station", () => {
     const lost = once(first?.closed ?? new EventTarget(), "abort");
     await clients[0]?.close({ code: 1012, reason: "restart" });
     await lost;
-    await expect.poll(() => clients.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => clients.length).toBe(2);
     await expect.poll(() => station.connection?.isOpen).toBe(true);
     if (station.connection !== undefined) await charge(station.connection, "ocpp1.6");
   });

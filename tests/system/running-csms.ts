@@ -90,11 +90,14 @@ export async function runCsms(
   };
 }
 
-/** Waits until a question has an answer, and asks again after a moment while it has none. */
+/**
+ * Waits until a question has an answer, and asks again after a moment while it has none. Patience only ends what
+ * hangs: it is far longer than a slow machine needs.
+ */
 export async function eventually<Answer>(
   what: string,
   ask: () => Promise<Answer | undefined> | Answer | undefined,
-  patienceMs = 20_000,
+  patienceMs = 60_000,
 ): Promise<Answer> {
   const until = Date.now() + patienceMs;
   for (;;) {

@@ -1,7 +1,7 @@
 import { SimulatedStation, type StationVersion, stationVersions } from "@polyphase/station";
 import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import type { FastifyInstance } from "fastify";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Metrics } from "../api/metrics.ts";
 import { systemClock } from "../clock.ts";
 import { maintainPartitions } from "../database/partitions.ts";
@@ -89,18 +89,18 @@ describe.each(stationVersions)("a station of %s", (version) => {
   test("waits for approval, is approved, and shows its state and its variables", async () => {
     const station = simulate(id, version);
     await station.start({ untilRegistered: false });
-    await vi.waitUntil(async () => (await get(`/stations/${id}`)).vendorName !== undefined, { timeout: 20_000 });
+    await expect.poll(() => get(`/stations/${id}`)).toHaveProperty("vendorName");
     expect(await get(`/stations/${id}`)).toMatchObject({ registrationStatus: "Pending", connected: true });
 
     const registered = new Promise((resolve) => station.once("registered", () => resolve(true)));
     await server.inject({ method: "POST", url: `/api/v1/stations/${id}/approve` });
     expect(await registered).toBe(true);
-    await vi.waitUntil(async () => (await get(`/stations/${id}/evses`)).evses?.length === 2, { timeout: 20_000 });
+    await expect.poll(async () => (await get(`/stations/${id}/evses`)).evses).toHaveLength(2);
     const { evses } = await get(`/stations/${id}/evses`);
     for (const evse of evses) expect(evse.connectors).toMatchObject([{ connectorId: 1, status: "Available" }]);
 
     const expected = version === "1.2" ? "NotSupported" : "Complete";
-    await vi.waitUntil(async () => (await get(`/stations/${id}`)).inventory.status === expected, { timeout: 20_000 });
+    await expect.poll(async () => (await get(`/stations/${id}`)).inventory.status).toBe(expected);
     if (version === "1.2") return;
     const { items } = await get(`/stations/${id}/variables?component=OCPPCommCtrlr&variable=HeartbeatInterval`);
     expect(items[0]).toMatchObject({ attribute: "Actual", value: "300" });
@@ -112,10 +112,11 @@ describe.each(stationVersions)("a station of %s", (version) => {
     await station.start();
     const unavailable = { operationalStatus: "Inoperative", evse: { id: 2 } };
     expect((await command(id, "changeAvailability", unavailable)).json()).toMatchObject({ status: "Accepted" });
-    await vi.waitUntil(async () => {
+    const statusOfSecond = async () => {
       const { evses } = await get(`/stations/${id}/evses`);
-      return evses.find(({ evseId }: { evseId: number }) => evseId === 2)?.connectors[0]?.status === "Unavailable";
-    });
+      return evses.find(({ evseId }: { evseId: number }) => evseId === 2)?.connectors[0]?.status;
+    };
+    await expect.poll(statusOfSecond).toBe("Unavailable");
     const variable = { component: { name: "OCPPCommCtrlr" }, variable: { name: "HeartbeatInterval" } };
     const set = await command(id, "setVariables", { setVariableData: [{ ...variable, attributeValue: "120" }] });
     expect(set.json()).toMatchObject({ setVariableResult: [{ attributeStatus: "Accepted" }] });
@@ -135,7 +136,7 @@ describe.each(stationVersions)("a station of %s", (version) => {
     const rebooted = new Promise((resolve) => station.once("rebooted", () => resolve(true)));
     expect((await command(id, "reset", { type: "OnIdle" })).json()).toEqual({ status: "Accepted" });
     expect(await rebooted).toBe(true);
-    await vi.waitUntil(() => station.registrationStatus === "Accepted", { timeout: 20_000 });
+    await expect.poll(() => station.registrationStatus).toBe("Accepted");
     if (family2) expect((await get(`/stations/${id}`)).lastBootReason).toBe("RemoteReset");
   });
 });

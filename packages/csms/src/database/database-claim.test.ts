@@ -106,7 +106,7 @@ test("a claim is taken again although the server has not noticed yet that its co
   const onLost = (error: DatabaseInUseError) => {
     lost = error;
   };
-  const held = await claim({ database: relayed, onLost, patienceMs: 5_000 });
+  const held = await claim({ database: relayed, onLost, patienceMs: 60_000 });
   const before = await holder();
   expect(before).toBeGreaterThan(0);
   halves.at(-2)?.destroy();

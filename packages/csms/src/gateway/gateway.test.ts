@@ -4,7 +4,7 @@ import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import type { FastifyInstance } from "fastify";
 import { sql } from "kysely";
 import { pino } from "pino";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Metrics } from "../api/metrics.ts";
 import { serveBlocks } from "../blocks/fixture.ts";
 import { type ElapsedMs, systemClock } from "../clock.ts";
@@ -343,7 +343,7 @@ describe("gateway", () => {
     await connection.callUntyped("Heartbeat", {});
     elapsedMs += 60_000;
     const shown = () => writes.rows.filter((row) => "deviation" in row);
-    await vi.waitFor(() => expect(shown()).not.toEqual([]), 10_000);
+    await expect.poll(shown).not.toEqual([]);
     expect(shown()).toMatchObject([
       {
         station_id: "CP9",

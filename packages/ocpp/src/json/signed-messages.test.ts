@@ -237,7 +237,7 @@ describe("receiving", () => {
         if (frame === undefined) throw new Error(`no answer to ${id} yet`);
         return frame;
       },
-      { timeout: 10_000, interval: 5 },
+      { timeout: 60_000, interval: 5 },
     );
 
   test.each([

@@ -1,7 +1,7 @@
 import type { Ocpp16, Ocpp21 } from "@polyphase/ocpp";
 import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import type { FastifyInstance } from "fastify";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CommandNotSupportedError, StationAnsweredError, StationTimeoutError } from "../../gateway/station-messages.ts";
 import {
   type BlockDatabase,
@@ -71,7 +71,7 @@ describe("the variables of a station of family 1", () => {
   test("OCPP 1.6 §5.8: its keys are fetched once after each accepted boot and kept as variables", async () => {
     const asked = gateway.stations.connect("CS1", "1.6", () => ({ configurationKey: keys }));
     await bootAndFetch("1.6");
-    await vi.waitUntil(async () => (await inventory()) === "Complete");
+    await expect.poll(inventory).toBe("Complete");
     expect(asked.calls).toEqual([{ action: "GetConfiguration", payload: {} }]);
     expect(await variables()).toEqual([
       expect.objectContaining({ component: "Configuration", variable: "AuthorizationKey" }),
@@ -90,7 +90,7 @@ describe("the variables of a station of family 1", () => {
   test("secrets are never stored", async () => {
     gateway.stations.connect("CS1", "1.6", () => ({ configurationKey: keys }));
     await bootAndFetch("1.6");
-    await vi.waitUntil(async () => (await inventory()) === "Complete");
+    await expect.poll(inventory).toBe("Complete");
     const [secret] = await variables("&variable=AuthorizationKey");
     expect(secret).not.toHaveProperty("value");
   });
@@ -98,22 +98,22 @@ describe("the variables of a station of family 1", () => {
   test("a key that is gone after the next boot is forgotten", async () => {
     const asked = gateway.stations.connect("CS1", "1.6", () => ({ configurationKey: keys }));
     await bootAndFetch("1.6");
-    await vi.waitUntil(async () => (await variables()).length === 4);
+    await expect.poll(() => variables()).toHaveLength(4);
     asked.respond = () => ({ configurationKey: keys.slice(0, 1) });
     await bootAndFetch("1.6");
-    await vi.waitUntil(async () => (await variables()).length === 1);
+    await expect.poll(() => variables()).toHaveLength(1);
   });
 
   test("are asked for again, a few times, when the station answers nothing", async () => {
     const asked = gateway.stations.connect("CS1", "1.6", () => ({}));
     await bootAndFetch("1.6");
-    await vi.waitUntil(async () => (await inventory()) === "Failed");
+    await expect.poll(inventory).toBe("Failed");
     for (const attempt of [2, 3]) {
-      await vi.waitUntil(() => timers.delaysMs.length === 1);
+      await expect.poll(() => timers.delaysMs.length).toBe(1);
       expect(timers.delaysMs).toEqual([60_000]);
       timers.elapse();
-      await vi.waitUntil(() => asked.calls.length === attempt);
-      await vi.waitUntil(async () => (await inventory()) === "Failed");
+      await expect.poll(() => asked.calls.length).toBe(attempt);
+      await expect.poll(inventory).toBe("Failed");
     }
     expect(timers.delaysMs).toEqual([]);
   });
@@ -123,7 +123,7 @@ describe("the variables of a station of family 1", () => {
       throw new CommandNotSupportedError("CS1", "GetConfiguration", "OCPP 1.2 has none");
     });
     await bootAndFetch("1.6");
-    await vi.waitUntil(async () => (await inventory()) === "NotSupported");
+    await expect.poll(inventory).toBe("NotSupported");
     expect(timers.delaysMs).toEqual([]);
   });
 
@@ -166,7 +166,7 @@ describe("the variables of a station of family 2", () => {
   beforeEach(async () => {
     const asked = gateway.stations.connect("CS1", "2.1", () => ({ status: "Accepted" }));
     await bootAndFetch("2.1");
-    await vi.waitUntil(() => asked.calls.length === 1);
+    await expect.poll(() => asked.calls.length).toBe(1);
     expect(asked.calls[0]).toMatchObject({ action: "GetBaseReport", payload: { reportBase: "FullInventory" } });
     requestId = requestIdOf(asked.calls[0]);
   });
@@ -224,9 +224,9 @@ describe("the variables of a station of family 2", () => {
     await part(0, true, [interval("60")]);
     await part(2, false, [power]);
     timers.elapse();
-    await vi.waitUntil(async () => (await inventory()) === "Incomplete");
+    await expect.poll(inventory).toBe("Incomplete");
     expect(await variables()).toHaveLength(3);
-    await vi.waitUntil(() => timers.delaysMs.length === 1);
+    await expect.poll(() => timers.delaysMs.length).toBe(1);
     expect(timers.delaysMs).toEqual([60_000]);
   });
 
@@ -245,7 +245,7 @@ describe("the variables of a station of family 2", () => {
     const asked = gateway.stations.connect("CS1", "2.1", () => ({ status: "Accepted" }));
     clock.advance(1_000);
     await bootAndFetch("2.1");
-    await vi.waitUntil(() => asked.calls.length === 1);
+    await expect.poll(() => asked.calls.length).toBe(1);
     requestId = requestIdOf(asked.calls[0]);
     await part(0, false, [interval("30")]);
     expect((await variables()).map(({ variable, value }) => [variable, value])).toEqual([
@@ -450,7 +450,7 @@ describe("getVariables", () => {
       configurationKey: (key ?? ["GetConfigurationMaxKeys"]).map((name) => ({ key: name, readonly: true, value: "2" })),
     }));
     await bootAndFetch("1.6");
-    await vi.waitUntil(async () => (await inventory()) === "Complete");
+    await expect.poll(inventory).toBe("Complete");
     await gateway.commands.run("CS1", "getVariables", {
       getVariableData: ["A", "B", "C"].map((name) => ({ component: { name: "Configuration" }, variable: { name } })),
     });
