@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "../system/csms-process.ts";
 
 /** Both ends of a connection that goes through the relay. */
 interface Pair {
@@ -30,11 +31,10 @@ export class TcpRelay {
   /** @param target port of the server on the loopback interface */
   static async to(target: number): Promise<TcpRelay> {
     const server = createServer();
-    server.listen(0, "127.0.0.1");
+    const port = await freePort();
+    server.listen(port, "127.0.0.1");
     await once(server, "listening");
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("the relay has no port");
-    return new TcpRelay(server, address.port, target);
+    return new TcpRelay(server, port, target);
   }
 
   /** Address of a database or other server, with the relay's port in place of its own. */

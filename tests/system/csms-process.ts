@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -7,16 +8,25 @@ import { adminToken } from "./running-csms.ts";
 
 const command = fileURLToPath(new URL("../../packages/polyphase/dist/main.js", import.meta.url));
 
-/** A port of the loopback interface that nothing listened on a moment ago. */
+/** Where operating systems take no port from for who does not care which: 10,240 to 32,767. */
+const CHOSEN_PORTS = { from: 10_240, count: 22_528 } as const;
+
+/**
+ * A port of the loopback interface that nothing listens on, and that stays free while its owner is away: nobody is
+ * given it by chance, as a listener on port 0 or as the near end of a connection.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("the probe of a free port has no port");
-  return address.port;
+  for (;;) {
+    const port = CHOSEN_PORTS.from + randomInt(CHOSEN_PORTS.count);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** `polyphase csms` as a process of its own, which can be killed. */
@@ -77,14 +87,17 @@ export class CsmsProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
+    const before = this.#output.length;
     await new Promise<void>((resolve, reject) => {
       const read = (chunk: Buffer): void => {
         this.#output += chunk.toString();
-        if (/^ready$/m.test(chunk.toString())) resolve();
+        // A line may come in pieces.
+        if (/^ready$/m.test(this.#output.slice(before))) resolve();
       };
       child.stdout?.on("data", read);
       child.stderr?.on("data", read);
-      child.once("exit", (code, signal) => {
+      // Not when it has ended, but when all that it wrote was read as well.
+      child.once("close", (code, signal) => {
         reject(new Error(`the CSMS ended with ${code ?? signal} before it was ready:\n${this.#output}`));
       });
     });
