@@ -90,7 +90,7 @@ describe("a database whose disk is full", () => {
         raise exception using errcode = '53100', message = 'could not extend file: No space left on device';
       end $$`);
     const fill = onEveryTable(
-      "create trigger no_space before insert on %s for each statement execute function no_space()",
+      "create trigger no_space before insert or update on %s for each statement execute function no_space()",
     );
     const free = onEveryTable("drop trigger no_space on %s");
     await expectHonesty(

@@ -74,7 +74,6 @@ describe("receivers of webhooks that mean harm", () => {
     await eventually("all events at the receiver that answers", () => (received.size === 10 ? true : undefined));
     // The status was all that mattered of the endless answers: their connections are gone, and the next event came.
     await eventually("all events at the endless one", () => (endless === 10 && closed.size > 0 ? true : undefined));
-    expect(silent).toBe(1);
-    expect(cut).toBeGreaterThanOrEqual(1);
+    await eventually("an event at those that do not take it", () => (silent > 0 && cut > 0 ? true : undefined));
   });
 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
     POLYPHASE_TLS_CERT: certificate("csms.crt"),
     POLYPHASE_TLS_KEY: certificate("csms.key"),
     POLYPHASE_PING_INTERVAL: "1",
-    POLYPHASE_PONG_TIMEOUT: "1",
+    POLYPHASE_PONG_TIMEOUT: "3",
   });
   port = csms.csms.ocppTlsPort ?? 0;
 });

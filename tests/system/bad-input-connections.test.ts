@@ -163,7 +163,7 @@ describe("an old socket that never closes", () => {
   it("is noticed by its silence where no new one comes", async () => {
     const deaf = await openDeaf("MUTE");
     expect(await stationOf("MUTE")).toMatchObject({ connected: true });
-    await eventually("the end", async () => ((await stationOf("MUTE")).connected === false ? true : undefined), 40_000);
+    await eventually("the end", async () => ((await stationOf("MUTE")).connected === false ? true : undefined));
     deaf.destroy();
   });
 });
@@ -239,10 +239,10 @@ describe("a station that drops when triggers come often", () => {
       return { status: "Accepted" };
     };
     const answers = await Promise.all([trigger(), trigger(), trigger()]);
-    expect(answers[0]).toMatchObject({ status: 200, body: { status: "Accepted" } });
-    for (const { status, body } of answers.slice(1)) {
-      expect([status, body.type]).toEqual([expect.any(Number), expect.stringMatching(/offline/)]);
-    }
+    // Whichever of them came to the station first.
+    const [first, ...others] = answers.toSorted((a, b) => a.status - b.status);
+    expect(first).toMatchObject({ status: 200, body: { status: "Accepted" } });
+    for (const { body } of others) expect(body.type).toMatch(/offline/);
     const back = await RawStation.boot16(running, "NERVOUS");
     back.answerCall = () => ({ status: "Accepted" });
     expect(await trigger()).toMatchObject({ status: 200 });
