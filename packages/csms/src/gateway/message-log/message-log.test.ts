@@ -154,3 +154,22 @@ it("keeps messages while the database is away and writes them later, but not wit
   const stored = await readMessages(database.kysely, { stationId: "CP4", limit: 9 });
   expect(stored.map(({ messageId }) => messageId)).toEqual(["2", "1", "0"]);
 });
+
+it("waits for no sync of the disk, and leaves that to itself", async () => {
+  const durable = await connectDatabase({ url: `${testDatabase.url}?options=-c%20synchronous_commit%3Don`, log });
+  await sql`
+    create table seen (synchronous_commit text);
+    create function see() returns trigger language plpgsql as
+      $$ begin insert into seen values (current_setting('synchronous_commit')); return null; end $$;
+    create constraint trigger see after insert on station_message deferrable initially deferred
+      for each row execute function see()
+  `.execute(database.kysely);
+  const messages = new MessageLog({ database: durable.kysely, clock, log });
+  messages.record(message("CP7", "1"));
+  await messages.close();
+  expect((await sql`select synchronous_commit from seen`.execute(database.kysely)).rows).toEqual([
+    { synchronous_commit: "off" },
+  ]);
+  expect((await sql`show synchronous_commit`.execute(durable.kysely)).rows).toEqual([{ synchronous_commit: "on" }]);
+  await durable.close();
+});
