@@ -24,6 +24,8 @@ const serverSettings: Readonly<Record<string, string>> = {
   full_page_writes: "on",
   wal_level: "replica",
   max_wal_size: "1GB",
+  // Files of the log that a quiet night would remove are kept for the morning: to make new ones stalls commits.
+  min_wal_size: "256MB",
   checkpoint_timeout: "15min",
   random_page_cost: "1.1",
   jit: "off",
