@@ -1,5 +1,4 @@
 import { SaxesParser, type SaxesTagNS } from "saxes";
-import { readPlainXml } from "./plain-xml.ts";
 
 /** An attribute of an {@link XmlElement}, its prefix resolved. Namespace declarations are not attributes. */
 export interface XmlAttribute {
@@ -39,8 +38,6 @@ export class XmlSyntaxError extends Error {
   }
 }
 
-const DEFAULT_DEPTH = 32;
-const DEFAULT_ATTRIBUTES = 64;
 const XMLNS_NAMESPACE = "http://www.w3.org/2000/xmlns/";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that XML 1.0 §2.2 excludes.
@@ -74,7 +71,7 @@ class TreeParser extends SaxesParser<typeof OPTIONS> {
   #attributes = 0;
   root: XmlElement | undefined;
 
-  constructor({ maxDepth = DEFAULT_DEPTH, maxAttributes = DEFAULT_ATTRIBUTES }: XmlLimits) {
+  constructor({ maxDepth = 32, maxAttributes = 64 }: XmlLimits) {
     super(OPTIONS);
     this.#maxDepth = maxDepth;
     this.#maxAttributes = maxAttributes;
@@ -128,28 +125,15 @@ class TreeParser extends SaxesParser<typeof OPTIONS> {
  */
 export function readXml(text: string, limits: XmlLimits = {}): XmlElement {
   const start = Math.max(text.search(/[^ \t\r\n]/), 0);
-  const document = start === 0 ? text : text.slice(start);
-  return (
-    readPlainXml(document, limits.maxDepth ?? DEFAULT_DEPTH, limits.maxAttributes ?? DEFAULT_ATTRIBUTES) ??
-    parseXml(document, start, limits)
-  );
-}
-
-/**
- * As {@link readXml}, by the parser alone: what it says of a document holds.
- *
- * @param start what was cut off in front, for the offsets of errors.
- */
-export function parseXml(text: string, start: number, limits: XmlLimits): XmlElement {
   const parser = new TreeParser(limits);
   try {
     // Without an error handler the parser throws at the first fault, so nothing after it is read.
-    parser.write(text).close();
+    parser.write(text.slice(start)).close();
   } catch (cause) {
     // The parser quotes names, which may be as long as the text.
     const reason = (cause as Error).message.slice(0, 200).replace(/\.$/, "");
     throw new XmlSyntaxError(reason, start + parser.position, { cause });
   }
-  if (parser.root === undefined) throw new XmlSyntaxError("no root element", start + text.length);
+  if (parser.root === undefined) throw new XmlSyntaxError("no root element", text.length);
   return parser.root;
 }
