@@ -1,3 +1,4 @@
+import { ownText } from "./own-text.ts";
 import type { Field, ObjectPlan, TextPlan, ValuePlan } from "./plan.ts";
 import type { XmlElement } from "./xml-reader.ts";
 
@@ -38,7 +39,7 @@ function isNil(element: XmlElement): boolean {
 
 /** An element that no schema describes: text, or an object of what is inside. */
 function undescribed(element: XmlElement): unknown {
-  if (element.children.length === 0) return element.text;
+  if (element.children.length === 0) return ownText(element.text);
   const result: Record<string, unknown> = {};
   for (const child of element.children) setProperty(result, child.name, undescribed(child));
   return result;
@@ -93,7 +94,7 @@ class Decoder {
     for (const { namespace, name, value } of element.attributes) {
       if (namespace !== "") continue;
       const field = plan.attributes.get(name);
-      if (field === undefined) setProperty(result, name, value);
+      if (field === undefined) setProperty(result, name, ownText(value));
       else if (field.required || value.trim() !== "") result[name] = this.#scalar(field.plan, value);
       else this.#deviations.add(xmlDeviations.emptyElement);
     }
@@ -101,7 +102,7 @@ class Decoder {
 
   #text(plan: ObjectPlan, element: XmlElement, result: Record<string, unknown>): void {
     if (plan.text !== undefined) result[plan.text.name] = this.#scalar(plan.text.plan, element.text);
-    else if (element.text.trim() !== "") result["#text"] = element.text;
+    else if (element.text.trim() !== "") result["#text"] = ownText(element.text);
   }
 
   #child(field: Field, child: XmlElement, result: Record<string, unknown>): void {
@@ -126,7 +127,7 @@ class Decoder {
   }
 
   #scalar(plan: ValuePlan, text: string): unknown {
-    if (plan.type === "string" || plan.type === "object") return text;
+    if (plan.type === "string" || plan.type === "object") return ownText(text);
     return this.#typed(plan, text.trim());
   }
 

@@ -1,4 +1,5 @@
 import { SoapFault } from "./fault.ts";
+import { ownText } from "./own-text.ts";
 import { findService } from "./soap-version.ts";
 import type { XmlElement } from "./xml-reader.ts";
 import { escapeText } from "./xml-writer.ts";
@@ -46,8 +47,8 @@ function protocolError(reason: string): SoapFault {
 }
 
 function filled(text: string | undefined): string | undefined {
-  const trimmed = text?.trim();
-  return trimmed === "" ? undefined : trimmed;
+  const trimmed = text?.trim() ?? "";
+  return trimmed === "" ? undefined : ownText(trimmed);
 }
 
 function address(header: XmlElement | undefined): string | undefined {
