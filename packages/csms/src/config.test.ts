@@ -1,14 +1,8 @@
 import path from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  ConfigError,
-  type ConfigOverrides,
-  type Environment,
-  loadConfig,
-  settingDescriptions,
-  settingsTable,
-} from "./config.ts";
+import { ConfigError, type ConfigOverrides, type Environment, loadConfig } from "./config.ts";
+import { settingDescriptions, settingsTable } from "./settings.ts";
 
 function problemsOf(env: Environment, overrides?: ConfigOverrides): readonly string[] {
   try {

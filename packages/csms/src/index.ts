@@ -1,15 +1,7 @@
 export type { VendorAnswer, VendorHandler, VendorMessage } from "./blocks/data-transfer/index.ts";
 export type { Clock } from "./clock.ts";
 export type { Parts } from "./compose.ts";
-export {
-  type Config,
-  ConfigError,
-  type ConfigOverrides,
-  loadConfig,
-  type SettingDescription,
-  settingDescriptions,
-  settingsTable,
-} from "./config.ts";
+export { type Config, ConfigError, type ConfigOverrides, loadConfig } from "./config.ts";
 export { type Csms, StartError, type StartOptions, startCsms } from "./csms.ts";
 export { DatabaseConnectionError } from "./database/connection.ts";
 export { DatabaseInUseError } from "./database/database-claim.ts";
@@ -19,3 +11,4 @@ export type { DomainEvent, DomainEventType, StoredEvent } from "./events/index.t
 export { ListenError } from "./gateway/index.ts";
 export { createLog, type LogLevel } from "./log.ts";
 export { maintainDatabase } from "./maintenance.ts";
+export { type SettingDescription, settingDescriptions, settingsTable } from "./settings.ts";
