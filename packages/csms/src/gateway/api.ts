@@ -3,11 +3,11 @@ import { catalogue } from "@polyphase/ocpp";
 import type { Kysely } from "kysely";
 import { Type } from "typebox";
 import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../api/paging.ts";
-import { notFound } from "../api/problem.ts";
 import { type CommandRegistry, UnknownCommandError } from "./commands.ts";
 import type { KnownStations } from "./known-stations.ts";
 import { readMessages } from "./message-log/message-page.ts";
 import type { StationCalls } from "./station-messages.ts";
+import { requireStation, StationParams } from "./station-params.ts";
 
 /** What the routes of the gateway work with. */
 export interface GatewayApiDeps {
@@ -17,7 +17,6 @@ export interface GatewayApiDeps {
   readonly commands: CommandRegistry;
 }
 
-const StationParams = Type.Object({ stationId: Type.String({ minLength: 1, description: "Identity of the station" }) });
 const CommandParams = Type.Object({
   ...StationParams.properties,
   command: Type.String({ description: "Name as listed by `GET /commands`" }),
@@ -70,11 +69,6 @@ export function gatewayApi(deps: GatewayApiDeps): FastifyPluginAsyncTypebox {
     await server.register(callRoutes(deps));
     await server.register(messageRoutes(deps));
   };
-}
-
-/** @throws ProblemError 404 */
-function requireStation(stations: KnownStations, stationId: string): void {
-  if (stations.find(stationId) === undefined) throw notFound("station", stationId);
 }
 
 const timeoutOf = ({ timeoutS }: { timeoutS?: number }) =>
