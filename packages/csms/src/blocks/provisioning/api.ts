@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { ocppVersions } from "@polyphase/ocpp";
 import { type Static, Type } from "typebox";
 import { known } from "../../api/error-mapping.ts";
 import { decodeCursor, encodeCursor, type Page, PageOf, PageQuery } from "../../api/paging.ts";
@@ -7,17 +6,22 @@ import { invalid, notFound } from "../../api/problem.ts";
 import { type Caller, callerOf } from "../../api/roles.ts";
 import type { RegistrationStatus, SecurityProfile } from "../../gateway/known-stations.ts";
 import { identityDefect } from "../../gateway/station-identity.ts";
-import type { StationCalls } from "../../gateway/station-messages.ts";
 import type { RegistrationFollowUp } from "./registration-follow-up.ts";
 import type { ProvisioningService } from "./service.ts";
 import type { Station, StationSettings } from "./station.ts";
 import type { StationDirectory } from "./station-directory.ts";
+import { matches, stationFilter } from "./station-filter.ts";
+import {
+  RegistrationStatusSchema,
+  SecurityProfileSchema,
+  type StationJson,
+  StationSchema,
+  type StationSources,
+  showStation,
+  showStations,
+  VersionSchema,
+} from "./station-json.ts";
 
-const RegistrationStatusSchema = Type.Enum(["Accepted", "Pending", "Rejected"]);
-const SecurityProfileSchema = Type.Enum([0, 1, 2, 3], {
-  description: "How the station proves who it is: 0 not, 1 Basic, 2 Basic over TLS, 3 client certificate",
-});
-const VersionSchema = Type.Enum([...ocppVersions]);
 const Tag = Type.String({ minLength: 1, maxLength: 100 });
 
 const Settings = {
@@ -40,105 +44,36 @@ const PatchBody = Type.Object(
   { additionalProperties: false },
 );
 
-const time = (description?: string) =>
-  Type.Optional(Type.String({ format: "date-time", ...(description === undefined ? {} : { description }) }));
-const text = () => Type.Optional(Type.String());
-
-const StationSchema = Type.Object(
-  {
-    stationId: Type.String(),
-    registrationStatus: RegistrationStatusSchema,
-    securityProfile: SecurityProfileSchema,
-    connected: Type.Boolean(),
-    version: Type.Optional(VersionSchema),
-    transport: Type.Optional(Type.Enum(["OCPP-J", "OCPP-S"])),
-    remoteAddress: text(),
-    connectedAt: time(),
-    lastSeenAt: time("Last message or pong"),
-    clockOffsetS: Type.Optional(
-      Type.Number({ description: "How far the station's clock is ahead of ours, where it shows" }),
-    ),
-    configuredVersion: Type.Optional(VersionSchema),
-    site: text(),
-    tags: Type.Array(Type.String()),
-    notes: text(),
-    vendorName: text(),
-    model: text(),
-    serialNumber: text(),
-    firmwareVersion: text(),
-    iccid: text(),
-    imsi: text(),
-    meterType: text(),
-    meterSerialNumber: text(),
-    lastBootAt: time(),
-    lastBootReason: text(),
-    inventory: Type.Object({
-      status: Type.Enum(["None", "Requested", "Complete", "Incomplete", "Failed", "NotSupported"]),
-      at: time(),
-    }),
-    createdAt: Type.String({ format: "date-time" }),
-  },
-  { description: "A charging station: what it tells, what an operator decided, and whether it is connected" },
-);
-
-/** When stations that are not connected were last heard of. */
-export interface LastSeen {
-  lastSeen(stationIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
-}
-
 /** What the routes work with. */
-export interface StationRoutesOptions {
+export interface StationRoutesOptions extends StationSources {
   readonly service: ProvisioningService;
   readonly directory: StationDirectory;
   readonly followUp: RegistrationFollowUp;
-  readonly calls: () => StationCalls | undefined;
-  readonly lastSeen: LastSeen | undefined;
-  /** Seconds by which the station's clock is ahead, or undefined when nothing showed it. */
-  readonly clockOffsetS: (stationId: string) => number | undefined;
 }
 
 const Params = Type.Object({ stationId: Type.String({ minLength: 1, maxLength: 128 }) });
 
-const ListQuery = Type.Object({
-  ...PageQuery.properties,
-  connected: Type.Optional(Type.Boolean()),
-  registrationStatus: Type.Optional(RegistrationStatusSchema),
-  version: Type.Optional(VersionSchema),
-  site: text(),
-  tag: text(),
-  search: Type.Optional(
-    Type.String({ maxLength: 200, description: "Part of id, vendor, model, serial number, site or a tag" }),
-  ),
-});
+const ListQuery = Type.Object({ ...PageQuery.properties, ...stationFilter.properties });
 
-/** Routes of stations: list, read, register, change, approve, reject, delete. */
+const tags = ["stations"];
+
+/** Routes of stations: list, read, register, change, delete, approve, reject. */
 export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
-  const { service, directory, followUp, calls } = options;
-  const tags = ["stations"];
+  return async (server) => {
+    await server.register(readRoutes(options));
+    await server.register(registerRoutes(options));
+    await server.register(changeRoutes(options));
+    await server.register(decisionRoutes(options));
+  };
+}
 
-  async function present(stations: readonly Station[]): Promise<Static<typeof StationSchema>[]> {
-    const offline = stations.filter(({ stationId }) => calls()?.session(stationId) === undefined);
-    const seen = await options.lastSeen?.lastSeen(offline.map(({ stationId }) => stationId));
-    return stations.map((station) => presentation(station, options, seen?.get(station.stationId)));
-  }
-
-  async function presentOne(station: Station | undefined, stationId: string): Promise<Static<typeof StationSchema>> {
-    const [presented] = station === undefined ? [] : await present([station]);
-    if (presented === undefined) throw notFound("station", stationId);
-    return presented;
-  }
-
-  function takeEffect(before: RegistrationStatus | undefined, station: Station): void {
-    if (before === station.registrationStatus || before === undefined) return;
-    if (station.registrationStatus === "Accepted") void followUp.approved(station.stationId);
-    else if (station.registrationStatus === "Rejected") void followUp.rejected(station.stationId);
-  }
-
+function readRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
+  const { directory, calls } = options;
   return async (server) => {
     server.get(
       "/stations",
       { schema: { tags, summary: "List stations", querystring: ListQuery, response: { 200: PageOf(StationSchema) } } },
-      async ({ query }): Promise<Page<Static<typeof StationSchema>>> => {
+      async ({ query }): Promise<Page<StationJson>> => {
         const [after] = query.cursor === undefined ? [] : decodeCursor(query.cursor, ["string"]);
         const found: Station[] = [];
         for (const station of directory.after(after)) {
@@ -146,7 +81,7 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
           found.push(station);
           if (found.length > query.limit) break;
         }
-        const items = await present(found.slice(0, query.limit));
+        const items = await showStations(found.slice(0, query.limit), options);
         const last = items.at(-1);
         const more = found.length > query.limit && last !== undefined;
         return { items, nextCursor: more ? encodeCursor([last.stationId]) : null };
@@ -156,9 +91,14 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
     server.get(
       "/stations/:stationId",
       { schema: { tags, summary: "Read a station", params: Params, response: { 200: StationSchema } } },
-      async ({ params }) => presentOne(directory.find(params.stationId), params.stationId),
+      async ({ params }) => showStation(directory.find(params.stationId), params.stationId, options),
     );
+  };
+}
 
+function registerRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
+  const { service, directory, followUp } = options;
+  return async (server) => {
     server.put(
       "/stations/:stationId",
       {
@@ -175,10 +115,7 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
       },
       async (request, reply) => {
         const { params, body } = request;
-        const defect = identityDefect(params.stationId);
-        if (defect !== undefined) {
-          throw invalid([{ in: "path", field: "/stationId", rule: "identity", message: defect }]);
-        }
+        requireIdentity(params.stationId);
         const before = directory.find(params.stationId)?.registrationStatus;
         const { station, created } = await service.put(params.stationId, (existing) => {
           refuseLowering(callerOf(request), existing, body.securityProfile);
@@ -191,12 +128,17 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
             notes: body.notes,
           };
         });
-        takeEffect(before, station);
+        takeEffect(followUp, before, station);
         reply.code(created ? 201 : 200);
-        return presentOne(station, params.stationId);
+        return showStation(station, params.stationId, options);
       },
     );
+  };
+}
 
+function changeRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
+  const { service, directory, followUp, calls } = options;
+  return async (server) => {
     server.patch(
       "/stations/:stationId",
       {
@@ -214,8 +156,8 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
         const before = directory.find(params.stationId)?.registrationStatus;
         refuseLowering(callerOf(request), directory.find(params.stationId), body.securityProfile);
         const station = await service.change(params.stationId, changeOf(body));
-        if (station !== undefined) takeEffect(before, station);
-        return presentOne(station, params.stationId);
+        if (station !== undefined) takeEffect(followUp, before, station);
+        return showStation(station, params.stationId, options);
       },
     );
 
@@ -237,7 +179,13 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
         return reply.code(204).send(null);
       },
     );
+  };
+}
 
+/** Whether a station may do business. */
+function decisionRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
+  const { service, directory, followUp } = options;
+  return async (server) => {
     server.post(
       "/stations/:stationId/approve",
       {
@@ -253,8 +201,8 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
         const { stationId } = request.params;
         const before = directory.find(stationId)?.registrationStatus;
         const station = await service.approve(stationId, callerOf(request).name);
-        if (station !== undefined) takeEffect(before, station);
-        return presentOne(station, stationId);
+        if (station !== undefined) takeEffect(followUp, before, station);
+        return showStation(station, stationId, options);
       },
     );
 
@@ -272,11 +220,29 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
       async ({ params: { stationId } }) => {
         const before = directory.find(stationId)?.registrationStatus;
         const station = await service.change(stationId, { registrationStatus: "Rejected" });
-        if (station !== undefined) takeEffect(before, station);
-        return presentOne(station, stationId);
+        if (station !== undefined) takeEffect(followUp, before, station);
+        return showStation(station, stationId, options);
       },
     );
   };
+}
+
+/** Tells a connected station what was decided. */
+function takeEffect(
+  followUp: RegistrationFollowUp,
+  before: RegistrationStatus | undefined,
+  { stationId, registrationStatus }: Station,
+): void {
+  if (before === registrationStatus || before === undefined) return;
+  if (registrationStatus === "Accepted") void followUp.approved(stationId);
+  else if (registrationStatus === "Rejected") void followUp.rejected(stationId);
+}
+
+/** @throws ProblemError 400 when no station could connect by that identity */
+function requireIdentity(stationId: string): void {
+  const defect = identityDefect(stationId);
+  if (defect === undefined) return;
+  throw invalid([{ in: "path", field: "/stationId", rule: "identity", message: defect }]);
 }
 
 /** Credentials are set by administrators; whoever may not set them cannot make a station do without them either. */
@@ -295,53 +261,4 @@ function changeOf(body: Static<typeof PatchBody>): Partial<StationSettings> {
     ...(tags === undefined ? {} : { tags }),
     ...Object.fromEntries(Object.entries(removable).map(([name, value]) => [name, value ?? undefined])),
   };
-}
-
-function matches(station: Station, query: Static<typeof ListQuery>, calls: StationCalls | undefined): boolean {
-  const session = calls?.session(station.stationId);
-  if (query.connected !== undefined && query.connected !== (session !== undefined)) return false;
-  if (query.registrationStatus !== undefined && query.registrationStatus !== station.registrationStatus) return false;
-  if (query.version !== undefined && query.version !== (session?.version ?? station.version)) return false;
-  if (query.site !== undefined && query.site !== station.site) return false;
-  if (query.tag !== undefined && !station.tags.includes(query.tag)) return false;
-  return query.search === undefined || contains(station, query.search.toLowerCase());
-}
-
-function contains(station: Station, part: string): boolean {
-  const { stationId, vendorName, model, serialNumber, site, tags } = station;
-  return [stationId, vendorName, model, serialNumber, site, ...tags].some((value) =>
-    value?.toLowerCase().includes(part),
-  );
-}
-
-function presentation(
-  station: Station,
-  options: StationRoutesOptions,
-  lastSeenAt: Date | undefined,
-): Static<typeof StationSchema> {
-  const session = options.calls()?.session(station.stationId);
-  const { inventoryStatus, inventoryAt, createdAt, lastBootAt, tags, ...rest } = station;
-  const seenAt = session?.lastSeenAt ?? lastSeenAt;
-  const offsetS = options.clockOffsetS(station.stationId);
-  return {
-    ...rest,
-    tags: [...tags],
-    connected: session !== undefined,
-    ...(session === undefined
-      ? {}
-      : {
-          version: session.version,
-          transport: session.transport,
-          remoteAddress: session.remoteAddress,
-          connectedAt: session.connectedAt.toISOString(),
-        }),
-    ...(seenAt === undefined ? {} : { lastSeenAt: seenAt.toISOString() }),
-    ...(offsetS === undefined ? {} : { clockOffsetS: offsetS }),
-    ...(lastBootAt === undefined ? {} : { lastBootAt: lastBootAt.toISOString() }),
-    inventory: {
-      status: inventoryStatus,
-      ...(inventoryAt === undefined ? {} : { at: inventoryAt.toISOString() }),
-    },
-    createdAt: createdAt.toISOString(),
-  } as Static<typeof StationSchema>;
 }

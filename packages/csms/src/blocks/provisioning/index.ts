@@ -8,7 +8,7 @@ import type { KnownStations } from "../../gateway/known-stations.ts";
 import type { StationCalls, StationMessageRoutes } from "../../gateway/station-messages.ts";
 import { type StationDeviations, unwatchedDeviations } from "../../gateway/tolerance/conduct.ts";
 import { AcceptedValues } from "./accepted-values.ts";
-import { type LastSeen, stationRoutes } from "./api.ts";
+import { stationRoutes } from "./api.ts";
 import { ClockOffsets } from "./clock-offsets.ts";
 import { defaultInventoryRules, Inventory, type InventoryRules } from "./inventory.ts";
 import { registerFamily1, translateReset } from "./ocpp1.ts";
@@ -24,6 +24,7 @@ import {
 } from "./service.ts";
 import type { Station } from "./station.ts";
 import { StationDirectory } from "./station-directory.ts";
+import type { LastSeen } from "./station-json.ts";
 import { readStations } from "./station-store.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 import { followVariableCommands } from "./variable-commands.ts";
@@ -31,10 +32,10 @@ import { type TimedValue, type ValueObserver, VariableRecords } from "./variable
 import { deleteVariables, readActual, type StoredActual } from "./variable-store.ts";
 import { variableRoutes } from "./variables-api.ts";
 
-export type { LastSeen } from "./api.ts";
 export { migrations } from "./migrations.ts";
 export type { BootListener, DeletionStep, ProvisioningRules, UnknownStationPolicy } from "./service.ts";
 export type { BootFacts, Station, StationSettings } from "./station.ts";
+export type { LastSeen } from "./station-json.ts";
 export type { Timers } from "./timers.ts";
 export type { VariableAddress, VariableValue } from "./variable.ts";
 export type { TimedValue, ValueObserver } from "./variable-records.ts";
@@ -85,40 +86,43 @@ export interface Provisioning {
   close(): void;
 }
 
-/** Makes the block. */
-export function createProvisioning(dependencies: ProvisioningDependencies): Provisioning {
-  const { database, groupCommit, clock, log, lastSeen } = dependencies;
+/** What the block is made of. */
+interface Parts {
+  readonly directory: StationDirectory;
+  readonly offsets: ClockOffsets;
+  readonly records: VariableRecords;
+  readonly acceptedValues: AcceptedValues;
+  readonly service: ProvisioningService;
+  readonly inventory: Inventory;
+}
+
+function assemble(dependencies: ProvisioningDependencies, calls: () => StationCalls | undefined): Parts {
+  const { groupCommit, clock, log } = dependencies;
   const random = dependencies.random ?? Math.random;
-  const directory = new StationDirectory();
-  const offsets = new ClockOffsets();
-  const records = new VariableRecords(groupCommit);
   const deviations = dependencies.deviations ?? unwatchedDeviations;
-  const acceptedValues = new AcceptedValues(deviations);
+  const directory = new StationDirectory();
+  const records = new VariableRecords(groupCommit);
+  const rules = { ...defaultRules, ...dependencies.rules };
+  const inventoryRules = { ...defaultInventoryRules, ...dependencies.inventoryRules };
+  const timers = dependencies.timers ?? systemTimers;
+  return {
+    directory,
+    offsets: new ClockOffsets(),
+    records,
+    acceptedValues: new AcceptedValues(deviations),
+    service: new ProvisioningService({ groupCommit, directory, clock, log, random, rules, deviations }),
+    inventory: new Inventory({
+      ...{ directory, records, clock, timers, log, calls, random },
+      ...{ rules: inventoryRules, deviations },
+    }),
+  };
+}
+
+/** Lets what is known of a station follow its boots, its values and its deletion. */
+function connect({ offsets, records, acceptedValues, service, inventory }: Parts): void {
   records.observe((stationId, values) => {
     for (const value of values) acceptedValues.told(stationId, value);
     return undefined;
-  });
-  let stationCalls: StationCalls | undefined;
-  const calls = () => stationCalls;
-  const service = new ProvisioningService({
-    groupCommit,
-    directory,
-    clock,
-    log,
-    random,
-    rules: { ...defaultRules, ...dependencies.rules },
-    deviations,
-  });
-  const inventory = new Inventory({
-    directory,
-    records,
-    clock,
-    timers: dependencies.timers ?? systemTimers,
-    log,
-    calls,
-    random,
-    rules: { ...defaultInventoryRules, ...dependencies.inventoryRules },
-    deviations,
   });
   service.onBoot((stationId) => {
     offsets.forget(stationId);
@@ -131,6 +135,16 @@ export function createProvisioning(dependencies: ProvisioningDependencies): Prov
       inventory.forget(stationId);
     };
   });
+}
+
+/** Makes the block. */
+export function createProvisioning(dependencies: ProvisioningDependencies): Provisioning {
+  const { database, clock, log, lastSeen } = dependencies;
+  let stationCalls: StationCalls | undefined;
+  const calls = () => stationCalls;
+  const parts = assemble(dependencies, calls);
+  connect(parts);
+  const { directory, offsets, records, acceptedValues, service, inventory } = parts;
   const noteStationTime = (stationId: string, stationTime: Date, receivedAt: Date) =>
     offsets.note(stationId, stationTime, receivedAt);
   const actualValue: StoredActual = (stationId, ...address) => readActual(database, stationId, ...address);
