@@ -70,6 +70,7 @@ export class TransactionBench {
   authorization: Authorization;
   metering: Metering;
   transactions: Transactions;
+  #stations = 0;
   #routes = new RegisteredRoutes();
   #server: Promise<FastifyInstance> | undefined;
 
@@ -106,6 +107,12 @@ export class TransactionBench {
     const bench = new TransactionBench(testDatabase, database, eventLog, policy);
     await bench.load();
     return bench;
+  }
+
+  /** The identity of a station that no test has used. */
+  newStation(): string {
+    this.#stations += 1;
+    return `CS-${this.#stations}`;
   }
 
   get kysely(): Kysely<unknown> {
@@ -164,6 +171,18 @@ export class TransactionBench {
   async list(stationId: string): Promise<Json[]> {
     const { body } = await this.api("GET", `/transactions?limit=500&stationId=${encodeURIComponent(stationId)}`);
     return (body as { items: Json[] }).items.reverse();
+  }
+
+  /** The only transaction of a station, with its timeline and totals. @throws Error when it has none or several */
+  async only(stationId: string): Promise<Json> {
+    const all = await this.list(stationId);
+    if (all.length !== 1) throw new Error(`${stationId} has ${all.length} transactions`);
+    return this.detail(all[0]);
+  }
+
+  /** A transaction of a list, with its timeline and totals. */
+  async detail(transaction: Json | undefined): Promise<Json> {
+    return (await this.api("GET", `/transactions/${String(transaction?.id)}`)).body;
   }
 
   /** Counts rows of a table. */
