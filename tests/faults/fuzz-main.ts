@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import { inspect, parseArgs } from "node:util";
 import setUpDatabases from "../global-setup.ts";
 import { fuzzGateway } from "./gateway-fuzz.ts";
+import { GROWTH_BOUND_BYTES, inMebibytes } from "./live-heap.ts";
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const complain = (line: string) => void process.stderr.write(`${line}\n`);
@@ -24,7 +25,7 @@ say(`${frames} frames, seed ${seed}. The same again: npm run fuzz -- --frames ${
 const stopDatabases = await setUpDatabases();
 try {
   const { findings, ...summary } = await fuzzGateway({ frames, seed, report: say });
-  say(inspect(summary));
+  say(inspect({ ...summary, heapBound: inMebibytes(GROWTH_BOUND_BYTES) }));
   for (const finding of findings) complain(`FINDING: ${finding}`);
   say(findings.length === 0 ? "Nothing was found." : `${findings.length} findings.`);
   process.exitCode = findings.length === 0 ? 0 : 1;

@@ -1,9 +1,8 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { type OcppVersion, ocppVersions, soapVersions } from "@polyphase/ocpp";
 import { eventually, listAll, type RunningCsms, runCsms } from "../system/running-csms.ts";
 import { HonestLane } from "./honest-lane.ts";
 import { JsonFuzzLane } from "./json-fuzz-lane.ts";
+import { growthFinding, inMebibytes, liveHeapBytes } from "./live-heap.ts";
 import { LogLines } from "./log-lines.ts";
 import { SoapFuzzLane } from "./soap-fuzz-lane.ts";
 
@@ -41,22 +40,14 @@ export interface FuzzSummary {
   readonly findings: readonly string[];
 }
 
-/** The part of all frames after which memory is looked at for the first time: caches are filled by then. */
+/** The part of all frames, and the most of them, after which memory is looked at for the first time. */
 const WARM_UP_SHARE = 0.25;
+const MOST_WARM_UP_FRAMES = 50_000;
 /** Of 8 frames one is a SOAP request. */
 const SOAP_SHARE = 1 / 8;
 const CALL_TIMEOUT_S = 2;
 
 const failuresOf = /^polyphase_station_failures_total (\d+)$/m;
-
-/** Bytes that live on the heap once everything that can go has gone. */
-export function liveHeapBytes(): number {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
-}
 
 /**
  * Lets stations of every version say anything to a whole CSMS, while an honest one charges, and sees that every CALL is
@@ -109,10 +100,13 @@ class GatewayFuzz {
     const startedMs = performance.now();
     try {
       const honest = await HonestLane.start(this.#running, "FUZZ-HONEST");
-      await this.#send(this.#options.frames * WARM_UP_SHARE);
+      const warmUpFrames = Math.min(this.#options.frames * WARM_UP_SHARE, MOST_WARM_UP_FRAMES);
+      await this.#send(warmUpFrames);
       const heapBeforeBytes = await this.#settledHeapBytes();
-      await this.#send(this.#options.frames * (1 - WARM_UP_SHARE));
+      await this.#send(this.#options.frames - warmUpFrames);
       const heapAfterBytes = await this.#settledHeapBytes();
+      const growth = growthFinding(heapBeforeBytes, heapAfterBytes);
+      if (growth !== undefined) this.#findings.push(growth);
       await honest.end();
       await this.#expectNobody();
       const durationS = (performance.now() - startedMs) / 1_000;
@@ -135,7 +129,8 @@ class GatewayFuzz {
       ]);
       await this.#look();
       const { frames: done } = this.#figures();
-      this.#options.report?.(`${done} frames, ${this.#allFindings().length} findings`);
+      const live = this.#options.report === undefined ? "" : inMebibytes(liveHeapBytes());
+      this.#options.report?.(`${done} frames, ${this.#allFindings().length} findings, live heap ${live}`);
       if (this.#allFindings().length > 0) return;
     }
   }

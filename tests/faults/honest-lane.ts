@@ -14,6 +14,7 @@ export class HonestLane {
   readonly #socket: RawWebSocket;
   #number = 0;
   #answered: (frame: readonly unknown[]) => void = () => {};
+  #end: readonly unknown[] | undefined;
   #isOver = false;
   #done: Promise<void> = Promise.resolve();
 
@@ -26,6 +27,11 @@ export class HonestLane {
       if (frame[0] === 2) socket.frame(JSON.stringify([4, frame[1], "NotSupported", "", {}]));
       else this.#answered(frame);
     };
+    // Once for the whole connection: what waits for its end is kept until then.
+    void socket.ended.then(({ code, reason }) => {
+      this.#end = [`the connection ended with ${code} ${reason}`];
+      this.#answered(this.#end);
+    });
   }
 
   /** Connects, boots and begins to charge. */
@@ -82,7 +88,7 @@ export class HonestLane {
     const frame = await new Promise<readonly unknown[]>((resolve) => {
       this.#answered = resolve;
       late = setTimeout(() => resolve([`no answer within ${PATIENCE_MS} ms`]), PATIENCE_MS);
-      void this.#socket.ended.then(({ code, reason }) => resolve([`the connection ended with ${code} ${reason}`]));
+      if (this.#end !== undefined) resolve(this.#end);
       this.#socket.frame(JSON.stringify([2, id, action, payload]));
     });
     clearTimeout(late);
