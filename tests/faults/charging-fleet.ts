@@ -104,10 +104,13 @@ export class ChargingFleet {
   /** Resolves when so many more messages were acknowledged. */
   async progress(messages: number): Promise<void> {
     const before = this.acknowledged;
-    await eventually(`${messages} more acknowledged messages`, () => {
+    // One station alone may be charging, which tells three messages a second at most.
+    const patienceMs = 180_000;
+    const isReached = () => {
       this.#chargeSomewhere();
       return this.acknowledged >= before + messages ? true : undefined;
-    });
+    };
+    await eventually(`${messages} more acknowledged messages`, isReached, patienceMs);
   }
 
   /** Drivers who left, or were refused while nothing could be judged, may have left every station idle. */

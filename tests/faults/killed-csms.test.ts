@@ -39,12 +39,12 @@ describe(`a CSMS with its embedded database that is killed under load (POLYPHASE
       await csms.start();
     }
     await fleet.progress(20);
-  }, 300_000);
+  }, 600_000);
 
   it("has every acknowledged event once, and all energy to the watt-hour", async () => {
     await fleet.settle();
     await fleet.expectKept();
-  }, 300_000);
+  }, 600_000);
 
   it("ends in order on SIGTERM", async () => {
     expect(await csms.end("SIGTERM")).toBe(0);
