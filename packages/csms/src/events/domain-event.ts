@@ -14,14 +14,14 @@ export type DomainEvent =
   | Event<"security.event", { readonly type: string; readonly techInfo?: string }>
   | Event<"transaction.started", TransactionFacts>
   | Event<"transaction.updated", TransactionFacts & { readonly triggerReason: string }>
-  | Event<
-      "transaction.ended",
-      TransactionFacts & {
-        readonly stoppedReason: string;
-        /** Its end has not come, but it is over by this rule; the event is told again when its end comes after all. */
-        readonly abandonedBy?: string;
-      }
-    >
+  /** Its end has come; told once of each transaction. */
+  | Event<"transaction.ended", TransactionFacts & { readonly stoppedReason: string }>
+  /** It is over by a rule, though its end has not come. It may be resumed and abandoned again, or end after all. */
+  | Event<"transaction.abandoned", TransactionFacts & { readonly abandonedBy: string }>
+  /** It was abandoned, and was seen to go on. */
+  | Event<"transaction.resumed", TransactionFacts & { readonly triggerReason: string }>
+  /** It was over, and a late message has changed its energy, which `energyWh` tells anew. */
+  | Event<"transaction.corrected", TransactionFacts>
   | Event<"id-token.changed", { readonly idToken: string; readonly change: "created" | "updated" | "deleted" }>
   | Event<"command.completed", { readonly command: string; readonly outcome: string }>
   | Event<"data-transfer.received", { readonly vendorId: string; readonly messageId?: string }>;

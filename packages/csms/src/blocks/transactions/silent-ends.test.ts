@@ -51,11 +51,15 @@ async function only(): Promise<Json> {
   return (await bench.api("GET", `/transactions/${String(shown?.id)}`)).body;
 }
 
-/** By which rule each end was told; undefined for those that the station told itself. */
-const ended = () =>
-  bench.events.flatMap((event) =>
-    event.type === "transaction.ended" && event.stationId === stationId ? [event.data.abandonedBy] : [],
-  );
+/** What subscribers were told of the station's transactions after their starts, without energy. */
+const told = () =>
+  bench.events.flatMap((event) => {
+    const isMeant = event.stationId === stationId && /ended|abandoned|resumed|corrected/.test(event.type);
+    return isMeant ? [event.type.replace("transaction.", "")] : [];
+  });
+
+/** What subscribers were told last of the station's transactions. */
+const lastTold = () => bench.events.findLast((event) => event.stationId === stationId)?.data;
 
 describe("a transaction of family 1 whose stop does not come", () => {
   it.each(["Available", "Reserved", "Finishing"])(
@@ -70,7 +74,8 @@ describe("a transaction of family 1 whose stop does not come", () => {
       await expect.poll(only).toMatchObject({ status: "Abandoned", abandonedBy: "ConnectorFree", closedAt: at(30) });
       expect(await only()).toMatchObject({ energyWh: 500 });
       expect(bench.transactions.openOf(stationId)).toEqual([]);
-      await expect.poll(ended).toEqual(["ConnectorFree"]);
+      await expect.poll(told).toEqual(["abandoned"]);
+      expect(lastTold()).toMatchObject({ abandonedBy: "ConnectorFree", energyWh: 500 });
     },
   );
 
@@ -84,7 +89,8 @@ describe("a transaction of family 1 whose stop does not come", () => {
     await bench.call1(stationId, "StopTransaction", { transactionId: id, meterStop: 4_000, timestamp: at(20) });
     expect(await only()).toMatchObject({ status: "Ended", energyWh: 3_000, endedAt: at(20), stoppedReason: "Local" });
     expect(await only()).not.toHaveProperty("abandonedBy");
-    await expect.poll(ended).toEqual(["ConnectorFree", undefined]);
+    await expect.poll(told).toEqual(["abandoned", "ended"]);
+    expect(lastTold()).toMatchObject({ stoppedReason: "Local", energyWh: 3_000 });
   });
 
   it("goes on when its meter values show that it does, and not by those from before", async () => {
@@ -100,6 +106,8 @@ describe("a transaction of family 1 whose stop does not come", () => {
     expect(bench.transactions.openOf(stationId)).toHaveLength(1);
     await bench.restart();
     expect(bench.transactions.openOf(stationId)).toHaveLength(1);
+    await expect.poll(told).toEqual(["abandoned", "corrected", "resumed"]);
+    expect(lastTold()).toMatchObject({ energyWh: 900 });
   });
 
   it("is not doubted when the connector charges again, or the transaction is heard of", async () => {
@@ -210,6 +218,32 @@ describe("a transaction of family 2 of which a station says nothing after a boot
     await pass(1);
     expect(asked).toEqual([]);
     expect(await only()).toMatchObject({ status: "Open" });
+  });
+});
+
+describe("a transaction that is over", () => {
+  const event = (seqNo: number, wh: number) =>
+    bench.call2(stationId, "TransactionEvent", {
+      eventType: seqNo === 0 ? "Started" : seqNo === 2 ? "Ended" : "Updated",
+      ...{ timestamp: at(seqNo), triggerReason: "MeterValuePeriodic", seqNo, offline: true },
+      ...{ transactionInfo: { transactionId: "TX" }, evse: { id: 1, connectorId: 1 } },
+      meterValue: [{ timestamp: at(seqNo), sampledValue: [{ value: wh }] }],
+    });
+
+  it("is told as ended once, and as corrected when a late message changes its energy, not when one comes again", async () => {
+    await event(1, 1_500);
+    await event(2, 2_000);
+    await event(2, 2_000);
+    await bench.restart();
+    await event(1, 1_500);
+    await event(0, 1_000);
+    await event(0, 1_000);
+    await expect.poll(told).toEqual(["ended", "corrected"]);
+    expect(lastTold()).toMatchObject({ energyWh: 1_000 });
+    await bench.restart();
+    await event(0, 1_000);
+    await event(2, 2_000);
+    expect(told()).toEqual(["ended", "corrected"]);
   });
 });
 

@@ -13,7 +13,7 @@ import type { TransactionStore } from "./store.ts";
 import { Transaction, type TransactionIdentity } from "./transaction.ts";
 import type { PresentedToken, TransactionEvent } from "./transaction-event.ts";
 import { TransactionMemory } from "./transaction-memory.ts";
-import { factsOf, publish } from "./transaction-news.ts";
+import { before, publish, publishAbandoned, publishCorrected } from "./transaction-news.ts";
 import {
   eventRow,
   insertEvent,
@@ -118,11 +118,15 @@ export class TransactionLedger {
   apply(transaction: Transaction, received: TransactionEvent, isNew = false): Promise<Verdict | undefined> {
     const { clock, groupCommit } = this.#parts;
     const { identity } = transaction;
-    const before = { evseId: transaction.evseId, chargingState: transaction.latest("chargingState") };
-    const wasEnded = transaction.state.ended !== undefined;
-    const hadToken = transaction.state.token;
-    const hadStart = transaction.state.started !== undefined;
-    const notesBefore = transaction.imported.notes;
+    const was = {
+      ...before(transaction),
+      evseId: transaction.evseId,
+      chargingState: transaction.latest("chargingState"),
+      isEnded: transaction.state.ended !== undefined,
+      token: transaction.state.token,
+      isStarted: transaction.state.started !== undefined,
+      notes: transaction.imported.notes,
+    };
     let verdict: Verdict | undefined;
     let isMore = true;
     const store = (): Promise<void> => {
@@ -143,24 +147,24 @@ export class TransactionLedger {
       else unit.add(saveProgress, progressRow(transaction, now));
       unit.add(insertEvent, eventRow(identity.id, event));
       this.#storeValues(unit, transaction, event.meterValues, event.receivedAt, undefined, event);
-      publish(unit, transaction, event, {
-        started: !hadStart && transaction.state.started !== undefined,
-        ended: !wasEnded && transaction.state.ended !== undefined,
+      publish(unit, transaction, event, was, {
+        started: !was.isStarted && transaction.state.started !== undefined,
+        ended: !was.isEnded && transaction.state.ended !== undefined,
+        resumed: isReopened,
         updated:
-          isReopened ||
           !PERIODIC.has(event.triggerReason) ||
-          transaction.latest("chargingState") !== before.chargingState ||
-          transaction.state.token !== hadToken,
+          transaction.latest("chargingState") !== was.chargingState ||
+          transaction.state.token !== was.token,
       });
       return unit.commit();
     };
     const stored = this.#holding(transaction, store);
     const { evseId } = transaction;
     if (isMore) this.memory.hot.refresh(transaction);
-    const isPlaced = evseId !== undefined && (isNew || evseId !== before.evseId || received.eventType === "Started");
+    const isPlaced = evseId !== undefined && (isNew || evseId !== was.evseId || received.eventType === "Started");
     return stored.then(() => {
       const { deviations } = this.#parts;
-      showConduct(deviations, transaction, { event: received, verdict: verdict?.status, notesBefore });
+      showConduct(deviations, transaction, { event: received, verdict: verdict?.status, notesBefore: was.notes });
       if (isPlaced) {
         const startsBesideAnother = received.eventType === "Started" && this.#isBesideAnother(transaction, evseId);
         if (startsBesideAnother) deviations.showed(identity.stationId, "start-twice", { evseId });
@@ -173,12 +177,14 @@ export class TransactionLedger {
   /** Counts values to a transaction that is not busy, without an event. */
   measure(transaction: Transaction, evseId: number, values: readonly MeterValue[], receivedAt: Date): Promise<void> {
     return this.#holding(transaction, async () => {
+      const was = before(transaction);
       if (!transaction.measure(values)) await this.#measureAll(transaction, values);
       const unit = this.#parts.groupCommit.unit();
       this.#storeValues(unit, transaction, values, receivedAt, evseId);
       const now = this.#parts.clock.now();
       if (transaction.status === "Open") unit.add(saveProgress, progressRow(transaction, now));
       else unit.add(saveTransaction, transactionRow(transaction, now));
+      publishCorrected(unit, transaction, receivedAt, was);
       await unit.commit();
     });
   }
@@ -371,12 +377,7 @@ export class TransactionLedger {
       if (!transaction.measure([])) await this.#measureAll(transaction, []);
       const unit = this.#parts.groupCommit.unit();
       unit.add(saveTransaction, transactionRow(transaction, this.#parts.clock.now()));
-      unit.publish({
-        type: "transaction.ended",
-        stationId,
-        timestamp: new Date(fromMs),
-        data: { ...factsOf(transaction), stoppedReason: "Other", ...(rule === undefined ? {} : { abandonedBy: rule }) },
-      });
+      publishAbandoned(unit, transaction, new Date(fromMs));
       await unit.commit();
     });
     this.memory.hot.refresh(transaction);
