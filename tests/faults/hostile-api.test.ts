@@ -1,24 +1,16 @@
 import { connect } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { HonestStation, RawStation } from "../system/raw-station.ts";
-import { adminToken, type Item, type RunningCsms, runCsms } from "../system/running-csms.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { useHonestCsms } from "../system/honest-csms.ts";
+import { RawStation } from "../system/raw-station.ts";
+import { adminToken, type Item } from "../system/running-csms.ts";
 import { LogLines } from "./log-lines.ts";
 
 const log = new LogLines();
-let running: RunningCsms;
-let honest: HonestStation;
-
-beforeAll(async () => {
-  running = await runCsms({ POLYPHASE_LOG_LEVEL: "debug", POLYPHASE_CALL_TIMEOUT: "1" }, log);
-  honest = await HonestStation.connect(running);
-});
+const running = useHonestCsms({ POLYPHASE_LOG_LEVEL: "debug", POLYPHASE_CALL_TIMEOUT: "1" }, log);
 
 afterEach(async () => {
-  await honest.expectServed();
   expect(log.findings).toEqual([]);
 });
-
-afterAll(() => running.close());
 
 interface Answer {
   readonly status: number;
@@ -315,7 +307,7 @@ describe("a caller that reads nothing", () => {
       return socket;
     });
     for (let round = 0; round < 3; round++) {
-      await honest.expectServed();
+      await running.honest.expectServed();
       expect((await running.api("GET", "/stations/HONEST")).status).toBe(200);
     }
     for (const socket of sockets) socket.destroy();

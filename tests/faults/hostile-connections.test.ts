@@ -1,8 +1,8 @@
 import { connect, type Socket } from "node:net";
 import { deflateRawSync, gzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { counted, HonestStation, RawStation, rawRequest } from "../system/raw-station.ts";
-import { type RunningCsms, runCsms } from "../system/running-csms.ts";
+import { describe, expect, it } from "vitest";
+import { newIds, useHonestCsms } from "../system/honest-csms.ts";
+import { counted, RawStation, rawRequest } from "../system/raw-station.ts";
 import { opcodes, RawWebSocket } from "./raw-websocket.ts";
 import { soapEnvelope } from "./station-messages.ts";
 
@@ -11,19 +11,9 @@ const wrong = `Basic ${Buffer.from("VICTIM:wrong password 000").toString("base64
 const password = "right password 0001";
 const right = (identity: string) => `Basic ${Buffer.from(`${identity}:${password}`).toString("base64")}`;
 
-let running: RunningCsms;
-let honest: HonestStation;
-let count = 0;
+const running = useHonestCsms();
 
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
-
-const newId = (name: string) => `${name}-${++count}`;
+const newId = newIds();
 
 function open(
   identity: string,
@@ -98,7 +88,7 @@ describe("a compression bomb", () => {
     const bomb = deflateRawSync(Buffer.alloc(32 * MEBIBYTE, "x"));
     const sockets = await Promise.all(Array.from({ length: 10 }, () => open(newId("BOMBS"), { compression: true })));
     for (const socket of sockets) socket.frame(bomb, { reserved: 4 });
-    await honest.expectServed();
+    await running.honest.expectServed();
     for (const socket of sockets) expect(await socket.ended).toMatchObject({ code: 1009 });
   });
 

@@ -1,20 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { HonestStation, RawStation, transactionsOf } from "../system/raw-station.ts";
-import { type RunningCsms, runCsms } from "../system/running-csms.ts";
+import { describe, expect, it } from "vitest";
+import { newIds, useHonestCsms } from "../system/honest-csms.ts";
+import { RawStation, transactionsOf } from "../system/raw-station.ts";
 
-let running: RunningCsms;
-let honest: HonestStation;
-let count = 0;
+const running = useHonestCsms();
 
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
-
-const newId = (name: string) => `${name}-${++count}`;
+const newId = newIds();
 const timestamp = "2026-04-01T10:00:00Z";
 
 describe("an id that stands for any transaction", () => {

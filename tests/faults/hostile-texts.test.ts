@@ -1,33 +1,27 @@
 import { definitionsOf, type OcppVersion, ocppVersions, soapVersions } from "@polyphase/ocpp";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { SeededRandom } from "../protocol/seeded-random.ts";
-import { counted, HonestStation, RawStation, rawRequest, type WireFrame } from "../system/raw-station.ts";
-import { type Item, listAll, type RunningCsms, runCsms } from "../system/running-csms.ts";
+import { newIds, useHonestCsms } from "../system/honest-csms.ts";
+import { counted, RawStation, rawRequest, type WireFrame } from "../system/raw-station.ts";
+import { type Item, listAll } from "../system/running-csms.ts";
 import { fitted, fullInstance, type NumberOf, type TextOf } from "./full-instance.ts";
 import { LogLines } from "./log-lines.ts";
 import { soapBody, soapEnvelope, stationEntries } from "./station-messages.ts";
 
 const log = new LogLines();
-let running: RunningCsms;
-let honest: HonestStation;
+const running = useHonestCsms({ POLYPHASE_LOG_LEVEL: "debug" }, log);
 let schema: readonly unknown[];
-let count = 0;
 
 beforeAll(async () => {
-  running = await runCsms({ POLYPHASE_LOG_LEVEL: "debug" }, log);
   schema = await schemaOfDatabase();
-  honest = await HonestStation.connect(running);
 });
 
 afterEach(async () => {
-  await honest.expectServed();
   expect(log.findings).toEqual([]);
 });
 
-afterAll(() => running.close());
-
-const newId = (name: string) => `${name}-${++count}`;
+const newId = newIds();
 
 /** Columns, indexes and functions of the database; partitions come and go with the days. */
 async function schemaOfDatabase(): Promise<readonly unknown[]> {
@@ -120,7 +114,7 @@ async function boot(station: RawStation, version: OcppVersion): Promise<void> {
 /** Sends all requests at once and sees that each is answered, by a result or an error that says what is wrong. */
 async function expectAnswers(station: RawStation, sent: ReturnType<typeof requests>): Promise<void> {
   // Others are served in the same groups of writes.
-  const meanwhile = honest.expectServed();
+  const meanwhile = running.honest.expectServed();
   const answers = await Promise.all(
     sent.map(async ({ action, isCall, payload }, index): Promise<WireFrame | undefined> => {
       if (isCall) return station.ask(action, payload, `t${index}`);

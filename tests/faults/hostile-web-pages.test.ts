@@ -1,22 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { counted, HonestStation, rawRequest } from "../system/raw-station.ts";
-import { type RunningCsms, runCsms } from "../system/running-csms.ts";
+import { expect, it } from "vitest";
+import { useHonestCsms } from "../system/honest-csms.ts";
+import { counted, rawRequest } from "../system/raw-station.ts";
 import { RawWebSocket } from "./raw-websocket.ts";
 import { soapEnvelope } from "./station-messages.ts";
 
 const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 const simulator = "https://simulator.example";
 
-let running: RunningCsms;
-let honest: HonestStation;
-
-beforeAll(async () => {
-  running = await runCsms({ POLYPHASE_STATION_ORIGINS: simulator });
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
+const running = useHonestCsms({ POLYPHASE_STATION_ORIGINS: simulator });
 
 const connect = (identity: string, headers: Readonly<Record<string, string>>) =>
   RawWebSocket.connect(running.csms.ocppPort, `/ocpp/${identity}`, { subprotocol: "ocpp1.6", headers });

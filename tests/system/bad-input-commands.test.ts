@@ -1,17 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { counted, HonestStation, logged, RawStation } from "./raw-station.ts";
-import { type Item, type RunningCsms, runCsms } from "./running-csms.ts";
+import { describe, expect, it } from "vitest";
+import { useHonestCsms } from "./honest-csms.ts";
+import { counted, logged, RawStation } from "./raw-station.ts";
+import type { Item } from "./running-csms.ts";
 
-let running: RunningCsms;
-let honest: HonestStation;
-
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
+const running = useHonestCsms();
 
 function command(stationId: string, name: string, body: object, query = "") {
   return running.api("POST", `/stations/${stationId}/commands/${name}${query}`, body);

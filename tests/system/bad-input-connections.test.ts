@@ -1,29 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import {
-  HonestStation,
-  head,
-  onlyTransactionOf,
-  RawStation,
-  tolerated,
-  transactionsOf,
-  type WireFrame,
-} from "./raw-station.ts";
-import { eventually, listAll, type RunningCsms, runCsms } from "./running-csms.ts";
+import { useHonestCsms } from "./honest-csms.ts";
+import { head, onlyTransactionOf, RawStation, tolerated, transactionsOf, type WireFrame } from "./raw-station.ts";
+import { eventually, listAll } from "./running-csms.ts";
 
-let running: RunningCsms;
-let honest: HonestStation;
-
-beforeAll(async () => {
-  // Pings come so often that a station that breaks from them breaks at once.
-  running = await runCsms({ POLYPHASE_PING_INTERVAL: "1" });
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
+// Pings come so often that a station that breaks from them breaks at once.
+const running = useHonestCsms({ POLYPHASE_PING_INTERVAL: "1" });
 
 const at = (second: number) => new Date(Date.parse("2026-04-01T10:00:00Z") + second * 1_000).toISOString();
 const stationOf = async (stationId: string) => (await running.api("GET", `/stations/${stationId}`)).body;
@@ -66,7 +50,7 @@ describe("a backlog of thousands of messages at reconnect", () => {
     const second = await RawStation.boot2(running, "BACKLOG-2");
     for (const [, text] of messages) second.send(text);
     // Others are served while it lasts.
-    await honest.expectServed();
+    await running.honest.expectServed();
     expect(second.answers.length).toBeLessThan(messages.length);
     for (const [id] of messages) expect((await second.answerTo(id))[0]).toBe(3);
     const items = await listAll(running.csms.httpUrl, "/transactions?stationId=BACKLOG-2");

@@ -1,20 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { counted, HonestStation, head, logged, onlyTransactionOf, RawStation, tolerated } from "./raw-station.ts";
-import { type RunningCsms, runCsms } from "./running-csms.ts";
+import { describe, expect, it } from "vitest";
+import { newIds, useHonestCsms } from "./honest-csms.ts";
+import { counted, head, logged, onlyTransactionOf, RawStation, tolerated } from "./raw-station.ts";
 
-let running: RunningCsms;
-let honest: HonestStation;
-let count = 0;
+const running = useHonestCsms();
 
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
-
-const newId = (name: string) => `${name}-${++count}`;
+const newId = newIds();
 
 async function start16(station: RawStation): Promise<number> {
   const { transactionId } = await station.call("StartTransaction", {

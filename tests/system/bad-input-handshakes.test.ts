@@ -1,17 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { counted, HonestStation, RawStation, rawRequest, tolerated } from "./raw-station.ts";
-import { type RunningCsms, runCsms } from "./running-csms.ts";
+import { describe, expect, it } from "vitest";
+import { useHonestCsms } from "./honest-csms.ts";
+import { counted, RawStation, rawRequest, tolerated } from "./raw-station.ts";
 
-let running: RunningCsms;
-let honest: HonestStation;
-
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
+const running = useHonestCsms();
 
 const boot16 = { chargePointVendor: "Raw", chargePointModel: "R" };
 

@@ -1,17 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import {
-  HonestStation,
-  type HttpAnswer,
-  logged,
-  onlyTransactionOf,
-  rawRequest,
-  tolerated,
-  transactionsOf,
-} from "./raw-station.ts";
-import { type RunningCsms, runCsms } from "./running-csms.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { newIds, useHonestCsms } from "./honest-csms.ts";
+import { type HttpAnswer, logged, onlyTransactionOf, rawRequest, tolerated, transactionsOf } from "./raw-station.ts";
 
 const namespaces = {
   "1.2": "urn://Ocpp/Cs/2010/08/",
@@ -21,19 +13,9 @@ const namespaces = {
 type SoapVersion = keyof typeof namespaces;
 const versions = Object.keys(namespaces) as SoapVersion[];
 
-let running: RunningCsms;
-let honest: HonestStation;
-let count = 0;
+const running = useHonestCsms();
 
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
-
-const newId = (name: string) => `${name}-${++count}`;
+const newId = newIds();
 
 function envelope(version: SoapVersion, header: string, body: string): string {
   return (

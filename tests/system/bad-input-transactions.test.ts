@@ -1,25 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { HonestStation, onlyTransactionOf, RawStation, transactionsOf } from "./raw-station.ts";
-import { type Item, type RunningCsms, runCsms } from "./running-csms.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { newIds, useHonestCsms } from "./honest-csms.ts";
+import { onlyTransactionOf, RawStation, transactionsOf } from "./raw-station.ts";
+import type { Item } from "./running-csms.ts";
 
-let running: RunningCsms;
-let honest: HonestStation;
+const running = useHonestCsms();
 let station: RawStation;
-let count = 0;
-
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
 
 afterEach(async () => {
   await station.close();
-  await honest.expectServed();
 });
 
-afterAll(() => running.close());
-
-const newId = (name: string) => `${name}-${++count}`;
+const newId = newIds();
 const at = (minute: number) => new Date(Date.parse("2026-04-01T10:00:00Z") + minute * 60_000).toISOString();
 
 async function start(minute: number, meterStart: number, more: object = {}): Promise<number> {

@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { newIds, useHonestCsms } from "./honest-csms.ts";
 import {
-  HonestStation,
   head,
   logged,
   onlyTransactionOf,
@@ -9,21 +9,10 @@ import {
   transactionsOf,
   type WireFrame,
 } from "./raw-station.ts";
-import { type RunningCsms, runCsms } from "./running-csms.ts";
 
-let running: RunningCsms;
-let honest: HonestStation;
-let count = 0;
+const running = useHonestCsms();
 
-beforeAll(async () => {
-  running = await runCsms();
-  honest = await HonestStation.connect(running);
-});
-
-afterEach(() => honest.expectServed());
-afterAll(() => running.close());
-
-const newId = (name: string) => `${name}-${++count}`;
+const newId = newIds();
 const stationOf = async (stationId: string) => (await running.api("GET", `/stations/${stationId}`)).body;
 const accepted = (frame: WireFrame) => expect(frame[0], JSON.stringify(frame)).toBe(3);
 
