@@ -28,9 +28,11 @@ export function createSoapEndpoint(deps: EndpointDeps, options: SoapEndpointOpti
     ...(options.callTimeoutMs === undefined ? {} : { callTimeoutMs: options.callTimeoutMs }),
     stationAddress: (identity) => options.stationAddress(identity),
     acceptAddress: ({ address, remoteAddress }) => mayBeCalled(address.hostname, remoteAddress),
-    async authenticate(credentials) {
-      const decision = await deps.authentication.decide(proofOf(credentials));
-      return soapDecision(deps, credentials, decision);
+    authenticate(credentials) {
+      const decision = deps.authentication.decide(proofOf(credentials));
+      return decision instanceof Promise
+        ? decision.then((decided) => soapDecision(deps, credentials, decided))
+        : soapDecision(deps, credentials, decision);
     },
     onConnect(connection, accepted) {
       // Without a request, at an address remembered over a restart, nothing was proven yet.

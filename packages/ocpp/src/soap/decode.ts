@@ -31,6 +31,7 @@ function isBlank(element: XmlElement): boolean {
 }
 
 function isNil(element: XmlElement): boolean {
+  if (element.attributes.length === 0) return false;
   return element.attributes.some(
     ({ namespace, name, value }) =>
       namespace === INSTANCE_NAMESPACE && name === "nil" && /^\s*(true|1)\s*$/.test(value),

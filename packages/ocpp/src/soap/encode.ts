@@ -64,17 +64,19 @@ class Encoder {
     this.#refuseUnknown(plan, name, properties);
     this.#xml += `<${name}${declaration}`;
     for (const field of plan.attributes.values()) {
-      if (!isAbsent(properties[field.name])) {
-        this.#within(field.name, () => {
-          this.#xml += ` ${field.name}="${this.#escape(properties[field.name], escapeAttribute)}"`;
-        });
-      }
+      const content = properties[field.name];
+      if (isAbsent(content)) continue;
+      this.#path.push(field.name);
+      this.#xml += ` ${field.name}="${this.#escape(content, escapeAttribute)}"`;
+      this.#path.pop();
     }
     this.#xml += ">";
     for (const field of plan.fields) {
       const content = properties[field.name];
       if (field.place === "attribute" || isAbsent(content)) continue;
-      this.#within(field.name, () => this.#field(field, content));
+      this.#path.push(field.name);
+      this.#field(field, content);
+      this.#path.pop();
     }
     this.#xml += `</${name}>`;
   }
@@ -85,7 +87,9 @@ class Encoder {
     else {
       if (!Array.isArray(content)) throw new TypeError(`${field.name} is an array`);
       content.forEach((item: unknown, index) => {
-        this.#within(index, () => this.#value(field.plan, field.name, item));
+        this.#path.push(index);
+        this.#value(field.plan, field.name, item);
+        this.#path.pop();
       });
     }
   }
@@ -95,12 +99,6 @@ class Encoder {
       const known = plan.elements.has(property) || plan.attributes.has(property) || plan.text?.name === property;
       if (!known && !isAbsent(properties[property])) throw new TypeError(`${name} has no place for ${property}`);
     }
-  }
-
-  #within(step: string | number, write: () => void): void {
-    this.#path.push(step);
-    write();
-    this.#path.pop();
   }
 }
 

@@ -73,35 +73,56 @@ export class BodyBudget {
  * @throws HttpBodyError when it is too large, or the budget is used up; the stream's error when it breaks off.
  */
 export function receiveBody(message: IncomingMessage, maxBytes: number, budget?: BodyBudget): Promise<Buffer> {
-  const tooLarge = () => new HttpBodyError(413, `more than ${maxBytes} bytes`);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     let taken = 0;
-    const settle = (outcome: () => void) => {
-      message.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
-      // An abort after this must not become an unhandled error, and what is left must not fill buffers.
-      message.on("error", () => {}).resume();
-      budget?.give(taken);
-      outcome();
+    let isSettled = false;
+    // The listeners stay: an abort after this must not become an unhandled error.
+    const settle = () => {
+      isSettled = true;
+      if (taken > 0) budget?.give(taken);
     };
-    const onData = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBytes) {
-        settle(() => reject(tooLarge()));
-      } else if (budget?.take(chunk.length) === false) {
-        settle(() => reject(new HttpBodyError(503, "no capacity at present")));
-      } else {
-        taken += chunk.length;
-        chunks.push(chunk);
-      }
+    const refuse = (error: Error) => {
+      if (isSettled) return;
+      settle();
+      // What is left must not fill buffers.
+      message.resume();
+      reject(error);
     };
-    const onEnd = () => settle(() => resolve(Buffer.concat(chunks, size)));
-    const onError = (error: Error) => settle(() => reject(error));
-    const onClose = () => settle(() => reject(new Error("the body broke off")));
-    message.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
-    if (Number(message.headers["content-length"] ?? 0) > maxBytes) settle(() => reject(tooLarge()));
+    message
+      .on("data", (chunk: Buffer) => {
+        if (isSettled) return;
+        size += chunk.length;
+        if (size > maxBytes) refuse(tooLarge(maxBytes));
+        else if (budget?.take(chunk.length) === false) refuse(new HttpBodyError(503, "no capacity at present"));
+        else {
+          taken += chunk.length;
+          chunks.push(chunk);
+        }
+      })
+      .on("end", () => {
+        if (isSettled) return;
+        settle();
+        const [only] = chunks;
+        resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size));
+      })
+      .on("error", refuse)
+      .on("close", () => {
+        if (!isSettled) refuse(new Error("the body broke off"));
+      });
+    if (Number(message.headers["content-length"] ?? 0) > maxBytes) refuse(tooLarge(maxBytes));
   });
+}
+
+function tooLarge(maxBytes: number): HttpBodyError {
+  return new HttpBodyError(413, `more than ${maxBytes} bytes`);
+}
+
+/** Whether a body is compressed, or otherwise not what it says to be until it was decoded. */
+export function isEncoded(message: IncomingMessage): boolean {
+  const coding = message.headers["content-encoding"];
+  return coding !== undefined && !/^ *(identity)? *$/i.test(coding);
 }
 
 /** Decompresses a body that was received, to at most `maxBytes`. @throws HttpBodyError when it is corrupt, too large or in an unknown encoding */

@@ -1,21 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { CatalogueEntry } from "../catalogue/catalogue.ts";
 import type { Role } from "../catalogue/version.ts";
-import type { Connection, EndpointObserver, ToleranceHook } from "../connection.ts";
-import type { HandlerTable } from "../endpoint/handler-table.ts";
+import type { CallContext, Connection, EndpointObserver, ToleranceHook } from "../connection.ts";
+import type { HandlerTable, UntypedHandler } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
 import type { WallClock } from "../endpoint/timers.ts";
 import { refusedTolerance } from "../endpoint/tolerances.ts";
 import { ValidationError } from "../errors.ts";
 import { describeViolation } from "../validation/violation.ts";
+import { AnswerBatch } from "./answer-batch.ts";
 import { type Addressing, ANONYMOUS_ADDRESS, type Envelope, parseEnvelope } from "./envelope.ts";
 import { faultFor, SoapFault } from "./fault.ts";
-import { BodyBudget, decompressBody, HttpBodyError, receiveBody } from "./http-body.ts";
-import { SoapReply } from "./reply.ts";
+import { BodyBudget, decompressBody, HttpBodyError, isEncoded, receiveBody } from "./http-body.ts";
+import { type ReplySettings, SoapReply } from "./reply.ts";
 import { findOperation, findService, type Operation, type SoapVersion, serviceOf } from "./soap-version.ts";
 import { decodeXml } from "./xml-encoding.ts";
-import { readXml, XmlSyntaxError } from "./xml-reader.ts";
+import { readXml, type XmlElement, XmlSyntaxError } from "./xml-reader.ts";
 
 /** A request whose envelope is open and whose sender is not yet known. */
 export interface OpenedRequest {
@@ -44,14 +45,22 @@ export interface IncomingSettings {
   readonly compressionThresholdBytes: number;
   createMessageId(): string;
   from(): string | undefined;
-  /** Says whose request it is. @throws SoapFault when it is refused */
-  identify(request: OpenedRequest): Promise<Connection>;
+  /** Says whose request it is, at once where that is known. @throws SoapFault when it is refused */
+  identify(request: OpenedRequest): Connection | Promise<Connection>;
 }
 
 const UNAVAILABLE = { status: 503, headers: { "retry-after": "5" } };
 
 /** As many bodies of the largest size may be on their way at a time, or any number of smaller ones. */
 const MAX_UNFINISHED_BODIES = 256;
+
+/** A request that was found good, and what answers it. It knows nothing of the envelope it came in. */
+interface AcceptedCall {
+  readonly operation: Operation;
+  readonly handler: UntypedHandler;
+  readonly payload: unknown;
+  readonly context: CallContext;
+}
 
 function noCapacity(): SoapFault {
   return new SoapFault("Receiver", "InternalError", "no capacity at present", UNAVAILABLE);
@@ -60,6 +69,7 @@ function noCapacity(): SoapFault {
 /** The requests that come in at an endpoint's own HTTP listener, each answered in its HTTP response. */
 export class IncomingSoap {
   readonly #settings: IncomingSettings;
+  readonly #replies: ReplySettings;
   readonly #perIdentity = new Map<string, number>();
   readonly #bodies: BodyBudget;
   #pending = 0;
@@ -69,6 +79,13 @@ export class IncomingSoap {
 
   constructor(settings: IncomingSettings) {
     this.#settings = settings;
+    this.#replies = {
+      observer: settings.observer,
+      compressionThresholdBytes: settings.compressionThresholdBytes,
+      answers: new AnswerBatch(),
+      createMessageId: settings.createMessageId,
+      from: settings.from,
+    };
     this.#bodies = new BodyBudget(MAX_UNFINISHED_BODIES * settings.maxBodyBytes);
   }
 
@@ -79,13 +96,13 @@ export class IncomingSoap {
 
   /** Answers one POST. Never rejects. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const reply = new SoapReply(request, response, this.#settings);
+    const reply = new SoapReply(request, response, this.#replies);
     this.#pending++;
     try {
       if (this.#isStopped) throw noCapacity();
       const body = await this.#receive(request);
       // Whoever sends half a request, and waits, takes nobody's place.
-      await this.#withinCapacity(() => this.#handle(request, body, reply));
+      await this.#withinCapacity(request, body, reply);
     } catch (error) {
       this.#report(reply, error);
       await reply.fault(faultFor(error)).catch(() => response.destroy());
@@ -114,18 +131,22 @@ export class IncomingSoap {
     }
   }
 
-  async #withinCapacity(work: () => Promise<void>): Promise<void> {
+  async #withinCapacity(request: IncomingMessage, body: Buffer, reply: SoapReply): Promise<void> {
     if (this.#isStopped || this.#running >= this.#settings.maxRequests) throw noCapacity();
     this.#running++;
     try {
-      await work();
+      const text = isEncoded(request) ? await this.#readEncoded(request, body) : readText(request, body);
+      await this.#handle(request, text, reply);
     } finally {
       this.#running--;
     }
   }
 
-  async #handle(request: IncomingMessage, body: Buffer, reply: SoapReply): Promise<void> {
-    const text = await this.#readText(request, body);
+  /**
+   * Not an asynchronous function, and none of those that see the envelope is: a request may wait long for its commit,
+   * many do so at a time, and nothing is to be kept meanwhile but what the answer needs.
+   */
+  #handle(request: IncomingMessage, text: string, reply: SoapReply): Promise<void> {
     const envelope = openRequest(text);
     const deviations = new Set<string>();
     const { version, namespace } = this.#serviceFor(envelope);
@@ -138,26 +159,37 @@ export class IncomingSoap {
       );
     }
     const { addressing, chargeBoxIdentity } = envelope;
-    const connection = await this.#settings.identify({
-      version,
-      chargeBoxIdentity,
-      addressing,
-      http: request,
-      deviations,
-    });
+    const connection = this.#settings.identify({ version, chargeBoxIdentity, addressing, http: request, deviations });
+    return connection instanceof Promise
+      ? connection.then((identified) => this.#begin(envelope, text, version, identified, reply, deviations))
+      : this.#begin(envelope, text, version, connection, reply, deviations);
+  }
+
+  #begin(
+    envelope: Envelope,
+    text: string,
+    version: SoapVersion,
+    connection: Connection,
+    reply: SoapReply,
+    deviations: Set<string>,
+  ): Promise<void> {
     const operation = findOperation(version, serviceOf(this.#settings.role), envelope.body.name);
     reply.from(connection, operation?.entry.action ?? "", text);
+    const { identity } = connection;
     if (operation === undefined) {
       const reason = `OCPP ${version} has no ${envelope.body.name.slice(0, 60)} here`;
-      const { identity } = connection;
       const cause = "unknown-action";
       this.#settings.observer?.refused?.({ identity, version, action: "", cause, reason, evidence: text });
       throw new SoapFault("Receiver", "NotSupported", reason);
     }
     noteDeviations(envelope, operation, deviations);
-    await this.#withinLimit(connection.identity, () =>
-      this.#answer(envelope, operation, connection, reply, deviations),
-    );
+    this.#takePlace(identity);
+    try {
+      return this.#answer(this.#accept(envelope.body, operation, connection, reply, deviations), reply);
+    } catch (error) {
+      this.#leavePlace(identity);
+      throw error;
+    }
   }
 
   async #receive(request: IncomingMessage): Promise<Buffer> {
@@ -171,10 +203,9 @@ export class IncomingSoap {
     }
   }
 
-  async #readText(request: IncomingMessage, body: Buffer): Promise<string> {
+  async #readEncoded(request: IncomingMessage, body: Buffer): Promise<string> {
     try {
-      const bytes = await decompressBody(request, body, this.#settings.maxBodyBytes);
-      return decodeXml(bytes, request.headers["content-type"]);
+      return readText(request, await decompressBody(request, body, this.#settings.maxBodyBytes));
     } catch (cause) {
       throw bodyFault(cause);
     }
@@ -189,44 +220,49 @@ export class IncomingSoap {
     return { version: found.version, namespace };
   }
 
-  async #withinLimit(identity: string, work: () => Promise<void>): Promise<void> {
+  #takePlace(identity: string): void {
     const running = this.#perIdentity.get(identity) ?? 0;
     if (running >= this.#settings.maxConcurrentRequests) {
       throw new SoapFault("Receiver", "InternalError", `${running} requests are in work already`, UNAVAILABLE);
     }
     this.#perIdentity.set(identity, running + 1);
-    try {
-      await work();
-    } finally {
-      const left = (this.#perIdentity.get(identity) ?? 1) - 1;
-      if (left === 0) this.#perIdentity.delete(identity);
-      else this.#perIdentity.set(identity, left);
-    }
   }
 
-  async #answer(
-    envelope: Envelope,
+  #leavePlace(identity: string): void {
+    const left = (this.#perIdentity.get(identity) ?? 1) - 1;
+    if (left === 0) this.#perIdentity.delete(identity);
+    else this.#perIdentity.set(identity, left);
+  }
+
+  #accept(
+    body: XmlElement,
     operation: Operation,
     connection: Connection,
     reply: SoapReply,
     deviations: Set<string>,
-  ): Promise<void> {
+  ): AcceptedCall {
     const { handlers, clock } = this.#settings;
-    const { entry } = operation;
-    const { action, version } = entry;
+    const { action, version } = operation.entry;
     const handler = handlers.of(version).get(action) ?? handlers.fallback;
     if (handler === undefined) throw new SoapFault("Receiver", "NotSupported", `${action} is not supported here`);
     const receivedAt = clock.now();
-    const payload = operation.request.decode(envelope.body, deviations);
-    this.#requireTolerance(entry, connection.identity, deviations, payload);
-    const tolerances = this.#accept(operation, connection.identity, payload, deviations);
-    const context = { connection, action, messageId: reply.messageId, receivedAt, tolerances: tolerances.rules };
-    const answer = await handler(tolerances.payload, context);
-    const violation = entry.validateResponse(answer);
-    if (violation !== undefined) {
-      throw new ValidationError(version, action, "response", violation);
+    const decoded = operation.request.decode(body, deviations);
+    this.#requireTolerance(operation.entry, connection.identity, deviations, decoded);
+    const { payload, rules } = this.#check(operation, connection.identity, decoded, deviations);
+    const context = { connection, action, messageId: reply.messageId, receivedAt, tolerances: rules };
+    return { operation, handler, payload, context };
+  }
+
+  async #answer({ operation, handler, payload, context }: AcceptedCall, reply: SoapReply): Promise<void> {
+    try {
+      const answer = await handler(payload, context);
+      const { entry, response, responseElement } = operation;
+      const violation = entry.validateResponse(answer);
+      if (violation !== undefined) throw new ValidationError(entry.version, entry.action, "response", violation);
+      await reply.result(response.encode(responseElement, reply.namespace, answer));
+    } finally {
+      this.#leavePlace(context.connection.identity);
     }
-    await reply.result(operation.response.encode(operation.responseElement, envelope.body.namespace, answer));
   }
 
   /** @throws SoapFault when a deviation may not pass */
@@ -243,7 +279,7 @@ export class IncomingSoap {
     throw new SoapFault("Sender", "ProtocolError", `${action}: ${rule} is not tolerated of this station`);
   }
 
-  #accept(
+  #check(
     { entry }: Operation,
     identity: string,
     payload: unknown,
@@ -258,6 +294,15 @@ export class IncomingSoap {
     if (checked.violation === undefined) return { payload: checked.payload, rules: [...deviations, ...checked.rules] };
     // OCPP-S 1.6 table 1: a message that does not comply with the specification is the sender's ProtocolError.
     throw new SoapFault("Sender", "ProtocolError", `${action}: ${describeViolation(checked.violation)}`);
+  }
+}
+
+/** @throws SoapFault when the bytes are no text */
+function readText(request: IncomingMessage, bytes: Buffer): string {
+  try {
+    return decodeXml(bytes, request.headers["content-type"]);
+  } catch (cause) {
+    throw bodyFault(cause);
   }
 }
 

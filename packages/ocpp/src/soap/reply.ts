@@ -1,14 +1,18 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Connection, EndpointObserver, WireMessage } from "../connection.ts";
+import type { AnswerBatch } from "./answer-batch.ts";
 import { ANONYMOUS_ADDRESS, type Envelope, FAULT_ACTION, UNSPECIFIED_MESSAGE, writeEnvelope } from "./envelope.ts";
 import { faultBody, type SoapFault } from "./fault.ts";
-import { acceptedCoding, compressText } from "./http-body.ts";
+import { acceptedCoding, type ContentCoding, compressText } from "./http-body.ts";
 import { namespaceOf, type SoapVersion } from "./soap-version.ts";
+
+const CONTENT_TYPE = "application/soap+xml; charset=utf-8";
 
 /** What a reply needs to know of its endpoint. */
 export interface ReplySettings {
   readonly observer: EndpointObserver | undefined;
   readonly compressionThresholdBytes: number;
+  readonly answers: AnswerBatch;
   createMessageId(): string;
   from(): string | undefined;
 }
@@ -19,8 +23,9 @@ export class SoapReply {
   readonly #response: ServerResponse;
   readonly #settings: ReplySettings;
   #version: SoapVersion | undefined;
-  #namespace = namespaceOf("1.6", "CentralSystemService");
   #addressingNamespace: string | undefined;
+  /** Of the service, as the request spells it. */
+  namespace = namespaceOf("1.6", "CentralSystemService");
   /** The peer of the request, once it is identified. */
   connection: Connection | undefined;
   /** The identity as the request gives it, whether it was accepted or not; "" while unknown. */
@@ -39,7 +44,7 @@ export class SoapReply {
   /** Notes what the envelope says. */
   answers(version: SoapVersion, namespace: string, envelope: Envelope): void {
     this.#version = version;
-    this.#namespace = namespace;
+    this.namespace = namespace;
     this.#addressingNamespace = envelope.addressingNamespace;
     this.identity = envelope.chargeBoxIdentity ?? "";
     this.messageId = envelope.addressing.messageId ?? "";
@@ -54,10 +59,10 @@ export class SoapReply {
   }
 
   /** Sends the response's body element. */
-  async result(body: string): Promise<void> {
+  result(body: string): Promise<void> | undefined {
     const envelope = this.#envelope(`/${this.action}Response`, body);
     this.#observe("sent", "CALLRESULT", envelope);
-    await this.#send(200, {}, envelope);
+    return this.#send(200, {}, envelope);
   }
 
   /** Sends a Fault in place of a response. */
@@ -70,7 +75,7 @@ export class SoapReply {
   /** Some stations insist on MessageID, To and RelatesTo in responses, so they are always there. */
   #envelope(action: string, body: string): string {
     return writeEnvelope({
-      namespace: this.#namespace,
+      namespace: this.namespace,
       addressingNamespace: this.#addressingNamespace,
       addressing: {
         action,
@@ -84,23 +89,40 @@ export class SoapReply {
     });
   }
 
-  async #send(status: number, headers: Readonly<Record<string, string>>, envelope: string): Promise<void> {
-    const response = this.#response;
-    if (response.destroyed || response.headersSent) return;
+  /** A promise only where the body takes time to be compressed. */
+  #send(status: number, headers: Readonly<Record<string, string>>, envelope: string): Promise<void> | undefined {
     const length = Buffer.byteLength(envelope);
-    const coding =
-      length >= this.#settings.compressionThresholdBytes
-        ? acceptedCoding(this.#request.headers["accept-encoding"])
-        : undefined;
+    if (length >= this.#settings.compressionThresholdBytes) {
+      const coding = acceptedCoding(this.#request.headers["accept-encoding"]);
+      if (coding !== undefined) return this.#sendCompressed(status, headers, envelope, coding);
+    }
     // As text it goes out in one write with the headers; as bytes it would take two.
-    const body = coding === undefined ? envelope : await compressText(envelope, coding);
-    response.writeHead(status, {
-      "content-type": "application/soap+xml; charset=utf-8",
-      "content-length": typeof body === "string" ? length : body.length,
-      ...(coding !== undefined && { "content-encoding": coding, vary: "accept-encoding" }),
-      ...headers,
+    this.#sendSoon(status, { "content-type": CONTENT_TYPE, "content-length": length, ...headers }, envelope);
+    return undefined;
+  }
+
+  async #sendCompressed(
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    envelope: string,
+    coding: ContentCoding,
+  ): Promise<void> {
+    const body = await compressText(envelope, coding);
+    const encoding = { "content-encoding": coding, vary: "accept-encoding" };
+    this.#sendSoon(
+      status,
+      { "content-type": CONTENT_TYPE, "content-length": body.length, ...encoding, ...headers },
+      body,
+    );
+  }
+
+  #sendSoon(status: number, headers: OutgoingHttpHeaders, body: string | Buffer): void {
+    const response = this.#response;
+    this.#settings.answers.add(() => {
+      // Nobody is there to be answered any more, or an answer has gone out.
+      if (response.destroyed || response.headersSent) return;
+      response.writeHead(status, headers).end(body);
     });
-    response.end(body);
   }
 
   #observe(direction: WireMessage["direction"], kind: WireMessage["kind"], text: string, errorCode?: string): void {

@@ -55,8 +55,11 @@ export interface SoapCsmsOptions extends SoapOptions {
 // A station that is configured to send one Heartbeat a day must not fall out between two.
 const DEFAULT_SILENCE_MS = (24 * 60 + 10) * 60_000;
 
+const ACCEPTED: SoapDecision = { accept: true };
+
 /** OCPP-S sets no limits; what this leaves out is no identity but an attack, or another path to a proxy. */
 function isIdentity(text: string): boolean {
+  if (/^[\w-]{1,255}$/.test(text)) return true;
   return text.length <= 255 && text !== "." && text !== ".." && !/[\p{Cc}\p{Cs}]/u.test(text);
 }
 
@@ -203,17 +206,22 @@ export class SoapCsms {
     this.#httpsAgent.destroy();
   }
 
-  async #identify(request: OpenedRequest): Promise<SoapPeer> {
+  #identify(request: OpenedRequest): SoapPeer | Promise<SoapPeer> {
     const identity = request.chargeBoxIdentity ?? this.#identityInPath(request);
     if (identity === undefined || !isIdentity(identity)) {
       const what = identity === undefined ? "missing" : "not an identity";
       throw new SoapFault("Sender", "IdentityMismatch", `the header chargeBoxIdentity is ${what}`);
     }
-    const { version } = request;
-    const credentials = credentialsOf(request.http, identity, version);
-    const decision = await (this.#options.authenticate?.(credentials) ?? { accept: true, context: undefined });
+    const credentials = credentialsOf(request.http, identity, request.version);
+    const decision = this.#options.authenticate?.(credentials) ?? ACCEPTED;
+    return decision instanceof Promise
+      ? decision.then((decided) => this.#contact(request, credentials, decided))
+      : this.#contact(request, credentials, decision);
+  }
+
+  #contact(request: OpenedRequest, credentials: SoapCredentials, decision: SoapDecision): SoapPeer {
     if (!decision.accept) throw refusal(decision);
-    const { remoteAddress } = credentials;
+    const { identity, version, remoteAddress } = credentials;
     const address = this.#givenAddress(request, credentials);
     return this.#stations.contact({ identity, version, remoteAddress, address, context: decision.context }, () =>
       parseAddress(this.#options.stationAddress?.(identity)),

@@ -100,22 +100,31 @@ function operationsFor(version: SoapVersion, service: SoapService): ReadonlyMap<
   return operations;
 }
 
-const cache = new Map<string, ReadonlyMap<string, Operation>>();
+interface ServiceOperations {
+  readonly byAction: ReadonlyMap<string, Operation>;
+  readonly byElement: ReadonlyMap<string, Operation>;
+}
 
-/** Every operation of a version's service by action, in the catalogue's order. */
-export function operationsOf(version: SoapVersion, service: SoapService): ReadonlyMap<string, Operation> {
+const cache = new Map<string, ServiceOperations>();
+
+function serviceOperations(version: SoapVersion, service: SoapService): ServiceOperations {
   const key = namespaceOf(version, service);
   let operations = cache.get(key);
   if (operations === undefined) {
-    operations = operationsFor(version, service);
+    const byAction = operationsFor(version, service);
+    const byElement = new Map([...byAction.values()].map((operation) => [operation.requestElement, operation]));
+    operations = { byAction, byElement };
     cache.set(key, operations);
   }
   return operations;
 }
 
+/** Every operation of a version's service by action, in the catalogue's order. */
+export function operationsOf(version: SoapVersion, service: SoapService): ReadonlyMap<string, Operation> {
+  return serviceOperations(version, service).byAction;
+}
+
 /** The operation whose request has this body element, or undefined. */
 export function findOperation(version: SoapVersion, service: SoapService, element: string): Operation | undefined {
-  const action = /^([a-z])(\w*)Request$/.exec(element);
-  if (action === null) return undefined;
-  return operationsOf(version, service).get(`${action[1]?.toUpperCase()}${action[2]}`);
+  return serviceOperations(version, service).byElement.get(element);
 }

@@ -1,4 +1,4 @@
-import { SaxesParser, type SaxesTagNS } from "saxes";
+import { type SaxesAttributeNS, type SaxesAttributeNSIncomplete, SaxesParser, type SaxesTagNS } from "saxes";
 
 /** An attribute of an {@link XmlElement}, its prefix resolved. Namespace declarations are not attributes. */
 export interface XmlAttribute {
@@ -51,7 +51,7 @@ export function unencodableCharacter(text: string): string | undefined {
 }
 
 interface OpenElement extends XmlElement {
-  readonly children: XmlElement[];
+  children: readonly XmlElement[];
   text: string;
   /** Namespace declarations in scope. */
   readonly declarations: number;
@@ -60,23 +60,25 @@ interface OpenElement extends XmlElement {
 // The version is forced, so that a declared version 1.1 does not bring its control characters along.
 const OPTIONS = { xmlns: true, position: false, defaultXMLVersion: "1.0", forceXMLVersion: true } as const;
 
+const NO_ATTRIBUTES: readonly XmlAttribute[] = [];
+const NO_CHILDREN: readonly XmlElement[] = [];
+
 /**
- * Builds the tree of one document. It extends the parser because V8 makes a dictionary of a bare parser that gets
- * eight handlers, which takes four times as long to read.
+ * Builds the trees of documents, one after the other. It extends the parser because V8 makes a dictionary of a bare
+ * parser that gets eight handlers, which takes four times as long to read.
  */
 class TreeParser extends SaxesParser<typeof OPTIONS> {
-  readonly #maxDepth: number;
-  readonly #maxAttributes: number;
+  #maxDepth = 0;
+  #maxAttributes = 0;
   readonly #open: OpenElement[] = [];
-  #attributes = 0;
-  root: XmlElement | undefined;
+  /** Of the tag that is being read, in order; they learn their namespaces when it ends. */
+  #attributes: SaxesAttributeNSIncomplete[] = [];
+  #root: XmlElement | undefined;
 
-  constructor({ maxDepth = 32, maxAttributes = 64 }: XmlLimits) {
+  constructor() {
     super(OPTIONS);
-    this.#maxDepth = maxDepth;
-    this.#maxAttributes = maxAttributes;
     this.on("opentagstart", () => this.#startTag());
-    this.on("attribute", () => this.#countAttribute());
+    this.on("attribute", (attribute) => this.#addAttribute(attribute));
     this.on("opentag", (tag) => this.#openElement(tag));
     this.on("text", (text) => this.#addText(text));
     this.on("cdata", (text) => this.#addText(text));
@@ -85,28 +87,53 @@ class TreeParser extends SaxesParser<typeof OPTIONS> {
     this.on("processinginstruction", () => this.fail("a processing instruction, which SOAP forbids"));
   }
 
+  /** Reads a whole document. A parser that has thrown is of no use any more. */
+  read(text: string, { maxDepth = 32, maxAttributes = 64 }: XmlLimits): XmlElement | undefined {
+    this.#maxDepth = maxDepth;
+    this.#maxAttributes = maxAttributes;
+    // Without an error handler the parser throws at the first fault, so nothing after it is read.
+    this.write(text).close();
+    const root = this.#root;
+    // Nothing of a document is kept until the next one comes.
+    this.#root = undefined;
+    this.#forgetAttributes();
+    return root;
+  }
+
   #startTag(): void {
     if (this.#open.length >= this.#maxDepth) this.fail(`elements nested deeper than ${this.#maxDepth}`);
-    this.#attributes = 0;
+    this.#forgetAttributes();
   }
 
-  #countAttribute(): void {
-    this.#attributes++;
-    if (this.#attributes > this.#maxAttributes) this.fail("too many attributes");
+  #forgetAttributes(): void {
+    if (this.#attributes.length > 0) this.#attributes = [];
   }
 
-  #openElement({ uri, local, attributes }: SaxesTagNS): void {
+  #addAttribute(attribute: SaxesAttributeNSIncomplete): void {
+    if (this.#attributes.push(attribute) > this.#maxAttributes) this.fail("too many attributes");
+  }
+
+  #openElement({ uri, local }: SaxesTagNS): void {
     const parent = this.#open.at(-1);
-    const own: XmlAttribute[] = [];
+    let attributes = NO_ATTRIBUTES as XmlAttribute[];
     let declarations = parent?.declarations ?? 0;
-    for (const attribute of Object.values(attributes)) {
-      if (attribute.uri === XMLNS_NAMESPACE) declarations++;
-      else own.push({ namespace: attribute.uri, name: attribute.local, value: attribute.value });
+    for (const { uri: namespace = "", local: name, value } of this.#attributes as readonly SaxesAttributeNS[]) {
+      if (namespace === XMLNS_NAMESPACE) declarations++;
+      else if (attributes === NO_ATTRIBUTES) attributes = [{ namespace, name, value }];
+      else attributes.push({ namespace, name, value });
     }
     if (declarations > this.#maxAttributes) this.fail("too many namespace declarations");
-    const element = { namespace: uri, name: local, attributes: own, children: [], text: "", declarations };
-    if (parent === undefined) this.root = element;
-    else parent.children.push(element);
+    const element: OpenElement = {
+      namespace: uri,
+      name: local,
+      attributes,
+      children: NO_CHILDREN,
+      text: "",
+      declarations,
+    };
+    if (parent === undefined) this.#root = element;
+    else if (parent.children === NO_CHILDREN) parent.children = [element];
+    else (parent.children as XmlElement[]).push(element);
     this.#open.push(element);
   }
 
@@ -115,6 +142,9 @@ class TreeParser extends SaxesParser<typeof OPTIONS> {
     if (current !== undefined) current.text += text;
   }
 }
+
+/** The parser that waits for the next document: to make one takes as long as a short document. */
+let idleParser: TreeParser | undefined;
 
 /**
  * Reads one XML document as SOAP 1.2 allows it: namespaces resolved, no document type, no processing
@@ -125,15 +155,18 @@ class TreeParser extends SaxesParser<typeof OPTIONS> {
  */
 export function readXml(text: string, limits: XmlLimits = {}): XmlElement {
   const start = Math.max(text.search(/[^ \t\r\n]/), 0);
-  const parser = new TreeParser(limits);
+  const parser = idleParser ?? new TreeParser();
+  // Whoever finds none, because this one failed, makes one.
+  idleParser = undefined;
+  let root: XmlElement | undefined;
   try {
-    // Without an error handler the parser throws at the first fault, so nothing after it is read.
-    parser.write(text.slice(start)).close();
+    root = parser.read(text.slice(start), limits);
   } catch (cause) {
     // The parser quotes names, which may be as long as the text.
     const reason = (cause as Error).message.slice(0, 200).replace(/\.$/, "");
     throw new XmlSyntaxError(reason, start + parser.position, { cause });
   }
-  if (parser.root === undefined) throw new XmlSyntaxError("no root element", text.length);
-  return parser.root;
+  idleParser = parser;
+  if (root === undefined) throw new XmlSyntaxError("no root element", text.length);
+  return root;
 }

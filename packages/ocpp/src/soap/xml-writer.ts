@@ -30,7 +30,11 @@ const REPLACEMENTS: Readonly<Record<string, string>> = {
   "\t": "&#9;",
 };
 
+/** Nothing in it is to be escaped or refused. Most texts are so, and this is quicker to find out than the rest. */
+const PLAIN = /^[\x20-\x21\x23-\x25\x27-\x3B\x3D\x3F-\x7E]*$/;
+
 function escaped(text: string, special: RegExp): string {
+  if (PLAIN.test(text)) return text;
   const character = unencodableCharacter(text);
   if (character !== undefined) throw new XmlCharacterError(character);
   return text.replace(special, (found) => REPLACEMENTS[found] ?? found);
