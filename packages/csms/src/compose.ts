@@ -18,7 +18,12 @@ import { createDataTransfer, type DataTransfer } from "./blocks/data-transfer/in
 import { createDiagnostics } from "./blocks/diagnostics/index.ts";
 import { createFirmware } from "./blocks/firmware/index.ts";
 import { createLocalAuthorizationList } from "./blocks/local-authorization-list/index.ts";
-import { createMetering, migrations as meteringMigrations, meterValuePartitions } from "./blocks/metering/index.ts";
+import {
+  createMetering,
+  hourSumPartitions,
+  migrations as meteringMigrations,
+  meterValuePartitions,
+} from "./blocks/metering/index.ts";
 import { createProvisioning, migrations as provisioningMigrations } from "./blocks/provisioning/index.ts";
 import { createRemoteControl } from "./blocks/remote-control/index.ts";
 import { createReservation } from "./blocks/reservation/index.ts";
@@ -44,6 +49,7 @@ import {
   type Gateway,
   migrations as gatewayMigrations,
   messageLogTable,
+  readAddresses,
   readLastSeen,
 } from "./gateway/index.ts";
 
@@ -64,6 +70,8 @@ export const migrations = mergeMigrations(
 /** The tables that are partitioned by time, with the retention that is configured. */
 export function partitionedTables(config: Config): readonly PartitionedTable[] {
   return [
+    // Before the values that they were made from.
+    hourSumPartitions(config.meterRetentionDays),
     meterValuePartitions(config.meterRetentionDays),
     transactionEventPartitions(Math.min(config.transactionEventRetentionDays, config.transactionRetentionDays)),
     messageLogTable(config.messageRetentionDays),
@@ -155,7 +163,11 @@ export async function compose(deps: {
     ...shared,
     deviations,
     rules: { unknownStations: config.unknownStations, heartbeatIntervalS: config.heartbeatIntervalS },
-    lastSeen: { lastSeen: (stationIds) => readLastSeen(database, stationIds) },
+    metrics,
+    lastSeen: {
+      lastSeen: (stationIds) => readLastSeen(database, stationIds),
+      addresses: () => readAddresses(database),
+    },
   });
   const security = createSecurity({
     ...shared,

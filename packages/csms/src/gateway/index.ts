@@ -6,6 +6,6 @@ export { messageLogTable } from "./message-log/message-log.ts";
 export { migrations } from "./migrations.ts";
 export { ListenError, type StationListenOptions, type StationTls } from "./station-listeners.ts";
 export * from "./station-messages.ts";
-export { readLastSeen } from "./station-presence.ts";
+export { readAddresses, readLastSeen } from "./station-presence.ts";
 export { type Conduct, type StationDeviations, unwatchedDeviations } from "./tolerance/conduct.ts";
 export { DeviationWatch } from "./tolerance/deviation-watch.ts";

@@ -42,3 +42,10 @@ export async function readLastSeen(
     from station_presence where station_id = any(${stationIds})`.execute(database);
   return new Map(rows.map(({ stationId, lastSeenAt }) => [stationId, lastSeenAt]));
 }
+
+/** The addresses from which stations came last, for those of which it is known. */
+export async function readAddresses(database: Kysely<unknown>): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await sql<{ stationId: string; address: string }>`
+    select station_id as "stationId", remote_address as address from station_presence`.execute(database);
+  return new Map(rows.map(({ stationId, address }) => [stationId, address]));
+}

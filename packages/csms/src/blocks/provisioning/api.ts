@@ -68,7 +68,7 @@ export function stationRoutes(options: StationRoutesOptions): FastifyPluginAsync
 }
 
 function readRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
-  const { directory, calls } = options;
+  const { service, directory, calls } = options;
   return async (server) => {
     server.get(
       "/stations",
@@ -91,7 +91,10 @@ function readRoutes(options: StationRoutesOptions): FastifyPluginAsyncTypebox {
     server.get(
       "/stations/:stationId",
       { schema: { tags, summary: "Read a station", params: Params, response: { 200: StationSchema } } },
-      async ({ params }) => showStation(directory.find(params.stationId), params.stationId, options),
+      async ({ params }) => {
+        service.lookedAt(params.stationId);
+        return showStation(directory.find(params.stationId), params.stationId, options);
+      },
     );
   };
 }

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
+import type { Metrics } from "../../api/metrics.ts";
 import type { Clock } from "../../clock.ts";
 import type { GroupCommit, WriteUnit } from "../../database/write-unit.ts";
 import type { CommandRegistry } from "../../gateway/commands.ts";
@@ -27,6 +28,7 @@ import { StationDirectory } from "./station-directory.ts";
 import type { LastSeen } from "./station-json.ts";
 import { readStations } from "./station-store.ts";
 import { systemTimers, type Timers } from "./timers.ts";
+import { registerUnknownStations } from "./unknown-station-metrics.ts";
 import { followVariableCommands } from "./variable-commands.ts";
 import { type TimedValue, type ValueObserver, VariableRecords } from "./variable-records.ts";
 import { deleteVariables, readActual, type StoredActual } from "./variable-store.ts";
@@ -53,6 +55,8 @@ export interface ProvisioningDependencies {
   readonly rules?: Partial<ProvisioningRules>;
   readonly inventoryRules?: Partial<InventoryRules>;
   readonly timers?: Timers;
+  /** Where it is shown what becomes of unknown stations. */
+  readonly metrics?: Metrics;
   /** Tells of stations that are not connected. */
   readonly lastSeen?: LastSeen;
 }
@@ -110,7 +114,13 @@ function assemble(dependencies: ProvisioningDependencies, calls: () => StationCa
     offsets: new ClockOffsets(),
     records,
     acceptedValues: new AcceptedValues(deviations),
-    service: new ProvisioningService({ groupCommit, directory, clock, log, random, rules, deviations }),
+    service: new ProvisioningService({
+      ...{ groupCommit, directory, clock, log, random, rules, deviations },
+      connections: {
+        has: (stationId) => calls()?.session(stationId) !== undefined,
+        end: async (stationId, reason) => calls()?.disconnect(stationId, reason),
+      },
+    }),
     inventory: new Inventory({
       ...{ directory, records, clock, timers, log, calls, random },
       ...{ rules: inventoryRules, deviations },
@@ -139,11 +149,12 @@ function connect({ offsets, records, acceptedValues, service, inventory }: Parts
 
 /** Makes the block. */
 export function createProvisioning(dependencies: ProvisioningDependencies): Provisioning {
-  const { database, clock, log, lastSeen } = dependencies;
+  const { database, clock, log, lastSeen, metrics } = dependencies;
   let stationCalls: StationCalls | undefined;
   const calls = () => stationCalls;
   const parts = assemble(dependencies, calls);
   connect(parts);
+  if (metrics !== undefined) registerUnknownStations(metrics, () => parts.service.unknownStations);
   const { directory, offsets, records, acceptedValues, service, inventory } = parts;
   const noteStationTime = (stationId: string, stationTime: Date, receivedAt: Date) =>
     offsets.note(stationId, stationTime, receivedAt);
@@ -158,6 +169,7 @@ export function createProvisioning(dependencies: ProvisioningDependencies): Prov
     async load() {
       directory.clear();
       for (const station of await readStations(database)) directory.put(station);
+      service.placeUnknown((await lastSeen?.addresses()) ?? new Map());
     },
     registerRoutes(routes) {
       registerFamily1(routes, service, clock);

@@ -1,6 +1,7 @@
 import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import type { FastifyInstance } from "fastify";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Metrics } from "../../api/metrics.ts";
 import {
   type BlockDatabase,
   ManualTimers,
@@ -229,6 +230,77 @@ describe("unknown stations", () => {
   });
 });
 
+describe("places of unknown stations", () => {
+  const crowd = "203.0.113.7";
+  const installer = "198.51.100.1";
+  const arrive = (stationId: string, remoteAddress: string) =>
+    provisioning.knownStations.handleUnknown(stationId, { remoteAddress });
+  const isKnown = (stationId: string) => provisioning.station(stationId) !== undefined;
+  const metric = async (metrics: Metrics, name: string) =>
+    (await metrics.registry.getSingleMetric(`polyphase_unknown_stations_${name}`)?.get())?.values[0]?.value;
+
+  async function fill(places: number, metrics = new Metrics()): Promise<void> {
+    await start({ metrics, rules: { mostPendingStations: places } });
+    for (let index = 0; index < places; index++) await arrive(`CROWD-${index}`, crowd);
+  }
+
+  test("that one address has filled are given to stations of another, up to as many as it keeps itself", async () => {
+    const metrics = new Metrics();
+    await fill(8, metrics);
+    const arrived = await Promise.all(["I1", "I2", "I3", "I4", "I5"].map((id) => arrive(id, installer)));
+    expect(arrived.map((station) => station?.registrationStatus)).toEqual([...Array(4).fill("Pending"), undefined]);
+    expect([0, 1, 2, 3, 4, 5, 6, 7].map((index) => isKnown(`CROWD-${index}`))).toEqual([
+      ...Array(4).fill(false),
+      ...Array(4).fill(true),
+    ]);
+    expect(await arrive("CROWD-8", crowd)).toBeUndefined();
+    expect(await metric(metrics, "waiting")).toBe(8);
+    expect(await metric(metrics, "networks")).toBe(2);
+    expect(await metric(metrics, "of_one_network")).toBe(4);
+    expect(await metric(metrics, "turned_away_total")).toBe(2);
+    expect(await metric(metrics, "displaced_total")).toBe(4);
+  });
+
+  test("are never taken from a station that an operator approved, described or looks at", async () => {
+    await fill(6);
+    await server.inject({ method: "POST", url: "/api/v1/stations/CROWD-0/approve" });
+    await server.inject({ method: "PATCH", url: "/api/v1/stations/CROWD-1", payload: { notes: "comes on Monday" } });
+    await get("CROWD-2");
+    await arrive("CROWD-6", crowd);
+    expect(await arrive("I1", installer)).toBeDefined();
+    expect([0, 1, 2, 3, 4].map((index) => isKnown(`CROWD-${index}`))).toEqual([true, true, true, false, true]);
+  });
+
+  test("are free for as many as come from one address", async () => {
+    await start({ rules: { mostPendingStations: 300 } });
+    const all = Array.from({ length: 300 }, (_, index) => arrive(`CROWD-${index}`, crowd));
+    for (const station of await Promise.all(all)) expect(station).toMatchObject({ registrationStatus: "Pending" });
+  });
+
+  test("are as fair after a restart", async () => {
+    await fill(6);
+    await arrive("I1", installer);
+    provisioning.close();
+    await server.close();
+    const from = (stationId: string) => [stationId, stationId.startsWith("I") ? installer : crowd] as const;
+    const addresses = async () => new Map(["I1", "CROWD-1", "CROWD-2", "CROWD-3", "CROWD-4", "CROWD-5"].map(from));
+    const lastSeen = async () => new Map<string, Date>();
+    await start({ rules: { mostPendingStations: 6 }, lastSeen: { lastSeen, addresses } });
+    await provisioning.load();
+    expect(await arrive("I2", installer)).toBeDefined();
+    expect(isKnown("I1")).toBe(true);
+    expect(await arrive("CROWD-6", crowd)).toBeUndefined();
+  });
+
+  test("that are taken from a station end its connection", async () => {
+    await fill(3);
+    const all = ["CROWD-0", "CROWD-1", "CROWD-2"].map((id) => gateway.stations.connect(id, "1.6", () => ({})));
+    expect(all).toHaveLength(3);
+    await arrive("I1", installer);
+    expect(["CROWD-0", "CROWD-1"].map((id) => gateway.stations.session(id) !== undefined)).toEqual([false, true]);
+  });
+});
+
 describe("approval", () => {
   for (const version of ["1.6", "2.0.1", "2.1"] as const) {
     test(`takes effect at once: a connected station of ${version} is asked to boot`, async () => {
@@ -396,7 +468,8 @@ describe("the list of stations", () => {
 
   test("tells of stations that are not connected when they were last heard of", async () => {
     const lastSeenAt = new Date("2026-02-01T00:00:00Z");
-    await start({ lastSeen: { lastSeen: async (wanted) => new Map(wanted.map((id) => [id, lastSeenAt])) } });
+    const lastSeen = async (wanted: readonly string[]) => new Map(wanted.map((id) => [id, lastSeenAt]));
+    await start({ lastSeen: { lastSeen, addresses: async () => new Map() } });
     await provisioning.load();
     expect(await get("A")).toMatchObject({ connected: false, lastSeenAt: "2026-02-01T00:00:00.000Z" });
   });

@@ -3,12 +3,14 @@ import type { Logger } from "pino";
 import { type Clock, type ElapsedMs, systemElapsedMs } from "../../clock.ts";
 import { DatabaseUnavailableError, type GroupCommit, type WriteUnit } from "../../database/write-unit.ts";
 import type { KnownStation, KnownStations, RegistrationStatus, SecurityProfile } from "../../gateway/known-stations.ts";
+import { peerNetwork } from "../../gateway/peer-network.ts";
 import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import { SerialTasks } from "../../serial-tasks.ts";
 import { BootAdmission, withJitter } from "./boot-admission.ts";
 import { type BootFacts, bootFactNames, newStation, type Station, type StationSettings } from "./station.ts";
 import type { StationDirectory } from "./station-directory.ts";
 import { bootRow, deleteStation, insertStation, settingsRow, updateBoot, updateSettings } from "./station-store.ts";
+import { isUndescribed, UnknownPlaces } from "./unknown-places.ts";
 
 /** What to do with a station that nobody has registered. */
 export type UnknownStationPolicy = "reject" | "pending" | "accept";
@@ -30,7 +32,7 @@ export interface ProvisioningRules {
   readonly bootPatienceS: number;
   /** Boots that were put off and are asked back in one second. */
   readonly bootsBackPerS: number;
-  /** Unknown stations that may wait for approval; more are turned away. */
+  /** Unknown stations that may wait for approval; beyond it a newcomer takes a place of the network that has most, or is turned away. */
   readonly mostPendingStations: number;
 }
 
@@ -72,6 +74,28 @@ export interface ProvisioningServiceOptions {
   readonly random: () => number;
   readonly rules: ProvisioningRules;
   readonly deviations: StationDeviations;
+  /** Connections of stations. */
+  readonly connections: StationConnections;
+}
+
+/** Who is connected, and how that is ended. */
+export interface StationConnections {
+  has(stationId: string): boolean;
+  end(stationId: string, reason: string): Promise<void>;
+}
+
+/** What became of stations that nobody knows. */
+export interface UnknownStationCounts {
+  /** They wait for approval. */
+  readonly waiting: number;
+  /** Networks that those are from of which nobody has said anything. */
+  readonly networks: number;
+  /** As many of them are from one network. */
+  readonly mostOfOneNetwork: number;
+  /** They were turned away since the start, for want of a place. */
+  readonly turnedAway: number;
+  /** They lost their places to newcomers of other networks since the start. */
+  readonly displaced: number;
 }
 
 /** Which stations there are, which of them may do business, and what they told when they booted (block B). */
@@ -82,6 +106,12 @@ export class ProvisioningService implements KnownStations {
   readonly #changes = new SerialTasks();
   readonly #bootListeners: BootListener[] = [];
   readonly #deletionSteps: DeletionStep[] = [];
+  readonly #places: UnknownPlaces;
+  /** Unknown stations that have a place, and whose record is being made; and those whose record is being removed for them. */
+  #arriving = 0;
+  #leaving = 0;
+  #turnedAway = 0;
+  #displaced = 0;
 
   constructor(options: ProvisioningServiceOptions) {
     const { random, rules } = options;
@@ -93,7 +123,34 @@ export class ProvisioningService implements KnownStations {
       retryS: 5,
       returningPerS: rules.bootsBackPerS,
     };
-    this.#admission = new BootAdmission(limits, random, options.elapsedMs ?? systemElapsedMs);
+    const elapsedMs = options.elapsedMs ?? systemElapsedMs;
+    this.#admission = new BootAdmission(limits, random, elapsedMs);
+    this.#places = new UnknownPlaces({ elapsedMs, isConnected: (stationId) => options.connections.has(stationId) });
+  }
+
+  /** What became of stations that nobody knows. */
+  get unknownStations(): UnknownStationCounts {
+    return {
+      waiting: this.#options.directory.pending,
+      networks: this.#places.networks,
+      mostOfOneNetwork: this.#places.most,
+      turnedAway: this.#turnedAway,
+      displaced: this.#displaced,
+    };
+  }
+
+  /** Notes from which addresses stations that wait came last, after the directory was read. */
+  placeUnknown(addresses: ReadonlyMap<string, string>): void {
+    this.#places.clear();
+    const waiting = [...this.#options.directory.after(undefined)].filter(isUndescribed);
+    for (const { stationId } of waiting.sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime())) {
+      this.#places.take(stationId, peerNetwork(addresses.get(stationId) ?? ""));
+    }
+  }
+
+  /** Somebody looks at one station: it keeps its place for a while although nobody knows it yet. */
+  lookedAt(stationId: string): void {
+    this.#places.look(stationId);
   }
 
   find(stationId: string): KnownStation | undefined {
@@ -114,20 +171,78 @@ export class ProvisioningService implements KnownStations {
   }
 
   async handleUnknown(stationId: string, facts: { readonly remoteAddress: string }): Promise<KnownStation | undefined> {
-    const { directory, rules, log } = this.#options;
+    const { directory, rules } = this.#options;
     if (rules.unknownStations === "reject") return undefined;
     return this.#changes.run(stationId, async () => {
       const known = directory.known(stationId);
       if (known !== undefined) return known;
-      if (rules.unknownStations === "pending" && directory.pending >= rules.mostPendingStations) {
-        log.warn({ stationId, ...facts, limit: rules.mostPendingStations }, "too many stations wait for approval");
-        return undefined;
+      if (rules.unknownStations === "accept") return this.#register(stationId, facts, "Accepted");
+      const network = peerNetwork(facts.remoteAddress);
+      if (!(await this.#reservePlace(stationId, network))) return undefined;
+      try {
+        return await this.#register(stationId, facts, "Pending");
+      } finally {
+        this.#arriving -= 1;
+        if (this.station(stationId) === undefined) this.#places.leave(stationId);
       }
-      const registrationStatus = rules.unknownStations === "accept" ? "Accepted" : "Pending";
-      await this.#create(newStation(stationId, this.#options.clock.now(), { registrationStatus }));
-      log.info({ stationId, ...facts, registrationStatus }, "unknown station registered");
-      return directory.known(stationId);
     });
+  }
+
+  async #register(
+    stationId: string,
+    facts: { readonly remoteAddress: string },
+    registrationStatus: RegistrationStatus,
+  ): Promise<KnownStation | undefined> {
+    await this.#create(newStation(stationId, this.#options.clock.now(), { registrationStatus }));
+    this.#options.log.info({ stationId, ...facts, registrationStatus }, "unknown station registered");
+    return this.#options.directory.known(stationId);
+  }
+
+  /** Reserves a place for a station that arrives, be it that of another. */
+  async #reservePlace(stationId: string, network: string): Promise<boolean> {
+    const { directory, rules, log } = this.#options;
+    while (directory.pending - this.#leaving + this.#arriving >= rules.mostPendingStations) {
+      const yielding = this.#places.yield(network);
+      if (yielding === undefined) {
+        this.#turnedAway += 1;
+        log.warn({ stationId, network, limit: rules.mostPendingStations }, "too many stations wait for approval");
+        return false;
+      }
+      if (await this.#displace(yielding, stationId, network)) return true;
+    }
+    this.#arriving += 1;
+    this.#places.take(stationId, network);
+    return true;
+  }
+
+  /** Gives the place of a station to another. False when it has been described meanwhile, and stays. */
+  async #displace(stationId: string, by: string, network: string): Promise<boolean> {
+    const { log, connections } = this.#options;
+    this.#leaving += 1;
+    this.#arriving += 1;
+    // At once, so that others who arrive meanwhile count with it.
+    this.#places.take(by, network);
+    let isDeleted = false;
+    try {
+      isDeleted = await this.#changes.run(
+        stationId,
+        async () => isUndescribed(this.station(stationId)) && (await this.#delete(stationId)),
+      );
+    } finally {
+      this.#leaving -= 1;
+      if (!isDeleted) {
+        this.#arriving -= 1;
+        this.#places.leave(by);
+      }
+    }
+    if (!isDeleted) return false;
+    this.#displaced += 1;
+    log.info({ stationId, by, network }, "an unknown station lost its place to another");
+    // Not awaited: it may take its time, and the newcomer has its place.
+    connections.end(stationId, "too many stations wait for approval").catch((error: unknown) => {
+      log.warn({ err: error, stationId }, "a station that lost its place was not disconnected");
+    });
+    return true;
   }
 
   async setSecurityProfile(stationId: string, securityProfile: SecurityProfile): Promise<void> {
@@ -226,16 +341,19 @@ export class ProvisioningService implements KnownStations {
 
   /** Forgets a station and what the blocks keep of it. False when there is no such station. */
   async delete(stationId: string): Promise<boolean> {
-    return this.#changes.run(stationId, async () => {
-      if (this.station(stationId) === undefined) return false;
-      const unit = this.#options.groupCommit.unit().add(deleteStation, { station_id: stationId });
-      const afterCommit = this.#deletionSteps.map((step) => step(stationId, unit));
-      unit.publish({ type: "station.deleted", stationId, timestamp: this.#options.clock.now(), data: {} });
-      await unit.commit();
-      this.#options.directory.delete(stationId);
-      for (const step of afterCommit) step();
-      return true;
-    });
+    return this.#changes.run(stationId, () => this.#delete(stationId));
+  }
+
+  async #delete(stationId: string): Promise<boolean> {
+    if (this.station(stationId) === undefined) return false;
+    const unit = this.#options.groupCommit.unit().add(deleteStation, { station_id: stationId });
+    const afterCommit = this.#deletionSteps.map((step) => step(stationId, unit));
+    unit.publish({ type: "station.deleted", stationId, timestamp: this.#options.clock.now(), data: {} });
+    await unit.commit();
+    this.#options.directory.delete(stationId);
+    this.#places.leave(stationId);
+    for (const step of afterCommit) step();
+    return true;
   }
 
   async #create(station: Station): Promise<void> {
@@ -258,6 +376,7 @@ export class ProvisioningService implements KnownStations {
     }
     await unit.commit();
     this.#options.directory.change(stationId, change);
+    if (!isUndescribed(this.station(stationId))) this.#places.leave(stationId);
     return this.station(stationId) ?? { ...station, ...change };
   }
 }

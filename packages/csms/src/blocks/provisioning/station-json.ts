@@ -61,6 +61,8 @@ export type StationJson = Static<typeof StationSchema>;
 /** When stations that are not connected were last heard of. */
 export interface LastSeen {
   lastSeen(stationIds: readonly string[]): Promise<ReadonlyMap<string, Date>>;
+  /** The addresses from which stations came last. */
+  addresses(): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Where that is known which the directory does not hold of a station. */
