@@ -94,17 +94,25 @@ describe("the command", () => {
     });
   }
 
-  it("runs stations for a while and leaves what survives a restart in the data directory", async () => {
+  it("ends by itself after the time it was given", async () => {
+    await run("1.6", "--duration", "0.1");
+  });
+
+  it("runs stations until it is told to end, and leaves what survives a restart in the data directory", async () => {
     const directory = mkdtempSync(join(tmpdir(), "polyphase-station-"));
     csms.answers.set("BootNotification", () => ({
       status: "Accepted",
       currentTime: new Date().toISOString(),
       interval: 77,
     }));
+    const others = new Set(process.listeners("SIGTERM"));
     try {
-      await run("2.0.1", "--id", "CLI", "--count", "2", "--duration", "0.5", "--data-dir", directory);
-      expect(csms.all("BootNotification")).toHaveLength(2);
-      expect(readdirSync(directory).sort()).toEqual(["CLI-1.jsonl", "CLI-2.jsonl"]);
+      const ended = run("2.0.1", "--id", "CLI", "--count", "2", "--data-dir", directory);
+      await expect.poll(() => csms.all("BootNotification")).toHaveLength(2);
+      await expect.poll(() => readdirSync(directory).sort()).toEqual(["CLI-1.jsonl", "CLI-2.jsonl"]);
+      // A signal, which the process that runs the tests must not hear of.
+      for (const listener of process.listeners("SIGTERM")) if (!others.has(listener)) listener("SIGTERM");
+      await ended;
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
