@@ -239,7 +239,7 @@ describe("the event stream", () => {
 
   it("cuts a reader that takes nothing, and keeps no more than a batch for it", async () => {
     await server.close();
-    await start({ stallMs: 500, recentEvents: 100 });
+    await start({ stallMs: 3_000, recentEvents: 100 });
     const response = await open(`?after=${events.newestId}`);
     const cut = isLogged('"end":"stalled"');
     const filler = "x".repeat(20_000);
