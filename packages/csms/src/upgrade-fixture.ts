@@ -271,4 +271,19 @@ export const schemaVersions: readonly SchemaVersion[] = [
   },
   { migration: "0033-transaction-lists", ...nothing },
   { migration: "0006-event-types", ...nothing },
+  {
+    migration: "0041-meter-value-hours",
+    data: [
+      `insert into meter_value_hour (station_id, hour, meter_values, series)
+       values ('OLD', '${AT}', 1, '[{"measurand": "Energy.Active.Import.Register", "unit": "Wh", "location": "Outlet",
+         "count": 1, "minimum": 1000, "maximum": 1000, "total": 1000, "first": [${ms / 1_000}, 1000],
+         "last": [${ms / 1_000}, 1000]}]')`,
+    ],
+    expected: [
+      {
+        path: `/meter-values/summary?stationId=OLD&bucketS=3600&from=${AT}`,
+        answer: { items: [{ from: AT, count: 1, minimum: 1_000, mean: 1_000, last: 1_000, lastAt: AT }] },
+      },
+    ],
+  },
 ];

@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { Kysely } from "kysely";
 import { type Static, Type } from "typebox";
 import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../../api/paging.ts";
-import { readMeterValues, type SeriesSummary, type StoredMeterValue, summariseMeterValues } from "./store.ts";
+import { type SeriesSummary, summariseMeterValues } from "./series-summaries.ts";
+import { readMeterValues, type StoredMeterValue } from "./store.ts";
 
 const time = (description: string) => Type.String({ format: "date-time", description });
 

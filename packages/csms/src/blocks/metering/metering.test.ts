@@ -1,4 +1,4 @@
-import { startTestDatabase, type TestDatabase } from "@polyphase/testing";
+import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { connectDatabase, type Database } from "../../database/connection.ts";
@@ -34,7 +34,7 @@ beforeAll(async () => {
     },
     log,
   });
-  metering = createMetering({ database: database.kysely });
+  metering = createMetering({ database: database.kysely, clock: new ManualClock(NOW), log });
 });
 
 afterAll(async () => {

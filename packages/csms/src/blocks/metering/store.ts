@@ -138,7 +138,8 @@ export async function readMeterValues(
   }));
 }
 
-function conditions(filter: MeterValueFilter): RawBuilder<boolean> {
+/** What a filter asks of rows of `meter_value`. */
+export function conditions(filter: MeterValueFilter): RawBuilder<boolean> {
   const parts = [sql`station_id = ${filter.stationId}`];
   if (filter.evseId !== undefined) parts.push(sql`evse_id = ${filter.evseId}`);
   if (filter.transaction !== undefined) parts.push(sql`transaction_id = ${filter.transaction}::uuid`);
@@ -149,71 +150,3 @@ function conditions(filter: MeterValueFilter): RawBuilder<boolean> {
   }
   return sql<boolean>`${sql.join(parts, sql` and `)}`;
 }
-
-/** What a series of values has in common. */
-export interface SeriesKey {
-  readonly measurand: string;
-  readonly unit: string;
-  readonly location: string;
-  readonly phase: string | undefined;
-}
-
-/** Values of one series within one span of time, or in all. Times are in milliseconds since 1970. */
-export interface SeriesSummary extends SeriesKey {
-  readonly fromMs: number;
-  readonly count: number;
-  readonly minimum: number;
-  readonly maximum: number;
-  readonly mean: number;
-  readonly first: number;
-  readonly last: number;
-  readonly lastAtMs: number;
-}
-
-/** Most summaries that one query returns. */
-export const MAX_SUMMARIES = 20_000;
-
-/**
- * Summaries of numeric values by series and span, in order of time. `bucketMs` absent: one span for all.
- * Reads at most {@link MAX_SUMMARIES}.
- */
-export async function summariseMeterValues(
-  database: Kysely<unknown>,
-  filter: MeterValueFilter,
-  bucketMs?: number,
-): Promise<SeriesSummary[]> {
-  const bucket =
-    bucketMs === undefined
-      ? sql`null::timestamptz`
-      : sql`date_bin(make_interval(secs => ${bucketMs / 1000}), sampled_at, timestamptz '1970-01-01Z')`;
-  const ofMeasurand = filter.measurand === undefined ? sql`true` : sql`measurand = ${filter.measurand}`;
-  const { rows } = await sql<SummaryRow>`
-    select coalesce(bucket, min(sampled_at)) as bucket_start, measurand, unit, location, phase, count(*)::int as count,
-      min(value) as minimum, max(value) as maximum, avg(value) as mean,
-      -- Half the time of array_agg in the order of time.
-      (min(array[extract(epoch from sampled_at)::double precision, value]))[2] as first,
-      (max(array[extract(epoch from sampled_at)::double precision, value]))[2] as last, max(sampled_at) as last_at
-    from (
-      select ${bucket} as bucket, sampled_at, measurand, unit, coalesce(location, 'Outlet') as location, phase, value
-      from meter_value,
-        jsonb_to_recordset(samples) as sample (measurand text, unit text, location text, phase text, value double precision)
-      where ${conditions(filter)} and ${ofMeasurand}
-    ) numbers
-    -- Beyond it lies nothing real, and an aggregate that overflows fails as a whole.
-    where abs(value) <= 1e15
-    group by bucket, measurand, unit, location, phase
-    order by bucket_start, measurand, location, phase nulls first, unit
-    limit ${MAX_SUMMARIES}`.execute(database);
-  return rows.map(({ bucket_start, last_at, phase, ...row }) => ({
-    ...row,
-    phase: phase ?? undefined,
-    fromMs: bucket_start.getTime(),
-    lastAtMs: last_at.getTime(),
-  }));
-}
-
-type SummaryRow = Omit<SeriesSummary, "fromMs" | "lastAtMs" | "phase"> & {
-  readonly bucket_start: Date;
-  readonly last_at: Date;
-  readonly phase: string | null;
-};

@@ -212,7 +212,7 @@ export class TransactionBench {
     const database = this.kysely;
     const groupCommit = this.commits;
     const authorization = createAuthorization({ database, groupCommit, clock, policy: this.#policy });
-    const metering = createMetering({ database });
+    const metering = createMetering({ database, clock, log });
     const transactions = createTransactions({
       database,
       groupCommit,
