@@ -128,6 +128,22 @@ describe("readXml", () => {
     expect(() => readXml(`<a${declarations}><b${declarations}/></a>`)).toThrow("too many namespace declarations");
   });
 
+  it("keeps nothing of one document for the next, be it refused in the middle or read", () => {
+    const refused = ['<p:a xmlns:p="urn:1" x="1"><b>text', '<a x="1" y="2"><!DOCTYPE a>', "<a>&#0;", "<a", "<a/>x\r"];
+    for (const text of refused) {
+      expect(() => readXml(text)).toThrow(XmlSyntaxError);
+      expect(() => readXml("<p:a/>")).toThrow("unbound namespace prefix");
+      expect(readXml('<a y="3"><c/></a>')).toMatchObject({
+        namespace: "",
+        attributes: [{ name: "y", value: "3" }],
+        children: [{ name: "c", attributes: [], children: [] }],
+        text: "",
+      });
+    }
+    expect(() => readXml("<a><b/></a>", { maxDepth: 1 })).toThrow("nested deeper than 1");
+    expect(readXml("<a><b/></a>").children).toHaveLength(1);
+  });
+
   it("never fails in any other way, whatever the text", () => {
     const pieces = [
       "<",
