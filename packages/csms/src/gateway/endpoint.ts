@@ -54,10 +54,8 @@ interface PeerCredentials {
 export function proofOf(peer: PeerCredentials): StationProof {
   const { identity, remoteAddress, secure, authorization, clientCertificate } = peer;
   const verified = peer.clientCertificateVerified ? clientCertificate : undefined;
-  return {
-    ...{ identity, remoteAddress, secure, authorization },
-    certificateSubject: verified === undefined ? undefined : certificateSubject(verified),
-  };
+  const subject = verified === undefined ? undefined : certificateSubject(verified);
+  return { identity, remoteAddress, secure, authorization, certificateSubject: subject };
 }
 
 /** What the session of an accepted station keeps; a raised security profile is told on the way. */

@@ -35,17 +35,21 @@ export type SoapDecision =
 /** Collects what a request proves about its sender. */
 export function credentialsOf(request: IncomingMessage, identity: string, version: SoapVersion): SoapCredentials {
   const { socket } = request;
-  const secure = socket instanceof TLSSocket;
+  const remoteAddress = socket.remoteAddress ?? "";
   const authorization = basicCredentials(request.headers.authorization);
-  const clientCertificate = secure ? socket.getPeerX509Certificate() : undefined;
+  if (!(socket instanceof TLSSocket)) {
+    const plain = { identity, version, remoteAddress, secure: false, clientCertificateVerified: false };
+    return authorization === undefined ? plain : { ...plain, authorization };
+  }
+  const clientCertificate = socket.getPeerX509Certificate();
   return {
     identity,
     version,
-    remoteAddress: socket.remoteAddress ?? "",
-    secure,
+    remoteAddress,
+    secure: true,
     ...(authorization && { authorization }),
     ...(clientCertificate && { clientCertificate }),
-    clientCertificateVerified: secure && clientCertificate !== undefined && socket.authorized,
+    clientCertificateVerified: clientCertificate !== undefined && socket.authorized,
   };
 }
 
