@@ -177,6 +177,8 @@ class StationGateway implements Gateway {
     this.#listeners = new StationListeners(endpoints, log, deps.httpLimits);
     registerLoadMetrics(deps.metrics, () => ({
       sockets: this.#listeners.connections,
+      unfinished: this.#listeners.unfinished.count,
+      cut: this.#listeners.unfinished.cut,
       handshakes: this.#json.load.handshakes,
       requests: this.#json.load.requests + this.#soap.pendingRequests,
       calls: calls.pending,

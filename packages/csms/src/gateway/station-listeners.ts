@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
+import { UnfinishedConnections } from "./unfinished-connections.ts";
 
 /** Certificates of the TLS port, as PEM texts. */
 export interface StationTls {
@@ -85,6 +86,9 @@ const defaultLimits: HttpLimits = {
 
 const maxHeaderSize = 16_384;
 
+/** More than the 5,000 stations of one address that may wait for their password to be checked. */
+const mostUnfinished = { perNetwork: 6_000, total: 20_000 };
+
 /** What is written to a peer whose request could not be read, by the code of the error. */
 function refusalLine(error: Error): string {
   switch ((error as NodeJS.ErrnoException).code) {
@@ -127,8 +131,16 @@ export class StationListeners {
   readonly #limits: HttpLimits;
   readonly #servers: Array<Server | TlsServer> = [];
   readonly #sockets = new Set<Socket>();
+  /** Connections on which nobody has said yet who it is, or asks for anything. */
+  readonly unfinished: UnfinishedConnections;
 
-  constructor(endpoints: StationEndpoints, log: Logger, limits: Partial<HttpLimits> = {}) {
+  constructor(
+    endpoints: StationEndpoints,
+    log: Logger,
+    limits: Partial<HttpLimits> = {},
+    unfinished: UnfinishedConnections = new UnfinishedConnections(mostUnfinished),
+  ) {
+    this.unfinished = unfinished;
     this.#endpoints = endpoints;
     this.#log = log;
     this.#limits = { ...defaultLimits, ...limits };
@@ -175,6 +187,7 @@ export class StationListeners {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
+    this.unfinished.watch(server);
     server.timeout = this.#limits.idleTimeout;
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       if (!this.#endpoints.handleRequest(request, response)) refuseRequest(response);
