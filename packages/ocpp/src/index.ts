@@ -11,6 +11,7 @@ export type {
 export { type OcppVersion, ocppVersions, type Role } from "./catalogue/version.ts";
 export type * from "./connection.ts";
 export { type EndpointTolerance, endpointTolerances } from "./endpoint/tolerances.ts";
+export * from "./error-codes.ts";
 export * from "./errors.ts";
 export type * as Ocpp12 from "./generated/types-1.2.ts";
 export type * as Ocpp15 from "./generated/types-1.5.ts";

@@ -1,5 +1,5 @@
 import { isFamily2, type OcppVersion } from "../catalogue/version.ts";
-import { type ErrorCode, wireErrorCode } from "../errors.ts";
+import { type ErrorCode, wireErrorCode } from "../error-codes.ts";
 
 /** Longest message id (OCPP-J 1.6 §4.1.4, 2.x Part 4 §4.1.4), in characters. */
 export const maxMessageIdLength = 36;

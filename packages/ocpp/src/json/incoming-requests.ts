@@ -4,7 +4,8 @@ import type { CallContext, Connection, IgnoredCause, RefusedCause } from "../con
 import type { UntypedHandler } from "../endpoint/handler-table.ts";
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
-import { type ErrorCode, OcppError, ValidationError } from "../errors.ts";
+import type { ErrorCode } from "../error-codes.ts";
+import { OcppError, ValidationError } from "../errors.ts";
 import type { Violation } from "../validation/violation.ts";
 import type { RequestFrame } from "./frame.ts";
 import type { PeerSettings } from "./peer-settings.ts";

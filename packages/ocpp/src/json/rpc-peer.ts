@@ -4,16 +4,8 @@ import type { CallOptions, Connection, IgnoredCause, WireMessage } from "../conn
 import { applyTolerance } from "../endpoint/payload-check.ts";
 import { type Cancel, withinMs } from "../endpoint/timers.ts";
 import { refusedTolerance } from "../endpoint/tolerances.ts";
-import {
-  type ErrorCode,
-  isErrorCodeOf,
-  NotConnectedError,
-  OcppError,
-  PeerError,
-  UnknownActionError,
-  ValidationError,
-  wireErrorCode,
-} from "../errors.ts";
+import { type ErrorCode, isErrorCodeOf, wireErrorCode } from "../error-codes.ts";
+import { NotConnectedError, OcppError, PeerError, UnknownActionError, ValidationError } from "../errors.ts";
 import {
   type ErrorFrame,
   type Frame,
