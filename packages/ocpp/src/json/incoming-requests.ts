@@ -7,7 +7,7 @@ import { isThrownAnswer } from "../endpoint/thrown-answer.ts";
 import type { ErrorCode } from "../error-codes.ts";
 import { OcppError, ValidationError } from "../errors.ts";
 import type { Violation } from "../validation/violation.ts";
-import type { RequestFrame } from "./frame.ts";
+import type { RequestFrame } from "./frames/frame.ts";
 import type { PeerSettings } from "./peer-settings.ts";
 import { unsignedAction } from "./signed-messages.ts";
 

@@ -3,7 +3,8 @@ import type { OcppVersion } from "../catalogue/version.ts";
 import type { CallOptions } from "../connection.ts";
 import { CallQueueFullError, CallTimeoutError, NotConnectedError } from "../errors.ts";
 import type { Waiting } from "./deadlines.ts";
-import { maxMessageIdLength, writeRequest } from "./frame.ts";
+import { maxMessageIdLength } from "./frames/frame.ts";
+import { writeRequest } from "./frames/write-frame.ts";
 import { MessageIds, type PeerSettings } from "./peer-settings.ts";
 
 /** Where calls go out: one connection. */

@@ -10,13 +10,12 @@ import {
   type ErrorFrame,
   type Frame,
   type MalformedFrame,
-  parseFrame,
   type ResultFrame,
   unreadableMessageId,
-  writeError,
-  writeRequest,
-  writeResult,
-} from "./frame.ts";
+} from "./frames/frame.ts";
+import { binaryFrame } from "./frames/malformed-frame.ts";
+import { parseFrame } from "./frames/read-frame.ts";
+import { writeError, writeRequest, writeResult } from "./frames/write-frame.ts";
 import { type AnswerChannel, IncomingRequests } from "./incoming-requests.ts";
 import type { CallChannel, OutgoingCall, OutgoingCalls } from "./outgoing-calls.ts";
 import type { PeerSettings } from "./peer-settings.ts";
@@ -174,16 +173,9 @@ export class RpcPeer<R extends Role = Role> implements Connection<OcppVersion, R
     }
   }
 
-  /** Takes note of a frame that can be no message: OCPP-J is text (2.x Part 4 §4.1.2). */
+  /** Takes note of a binary message. */
   receiveBinary(): void {
-    if (this.#ending !== undefined) return;
-    this.#malformed("", {
-      kind: "malformed",
-      messageId: "",
-      reason: "binary frame",
-      answer: undefined,
-      isResult: false,
-    });
+    if (this.#ending === undefined) this.#malformed("", binaryFrame);
   }
 
   /** The transport is gone, or is given up: nothing is sent or received from here on. */
