@@ -7,7 +7,7 @@ export type { CompressionOptions } from "./compression.ts";
 export type { Handshake, HandshakeDecision } from "./handshake.ts";
 export { JsonCsms, type JsonCsmsLoad, type JsonCsmsOptions } from "./json-csms.ts";
 export { ConnectError, JsonStation, type JsonStationOptions, type StationConnection } from "./json-station.ts";
-export type { PeerOptions } from "./peer-settings.ts";
+export type { PeerOptions } from "./peer/peer-settings.ts";
 export type {
   FlattenedJws,
   SignableMessage,
@@ -15,6 +15,6 @@ export type {
   Signer,
   SigningAlgorithm,
   SigningKey,
-} from "./signed-messages.ts";
-export { ConnectionEndedError, type Ending } from "./transport.ts";
+} from "./peer/signed-messages.ts";
+export { ConnectionEndedError, type Ending } from "./peer/transport.ts";
 export type { AcceptedHandshake } from "./upgrade-gate.ts";

@@ -9,7 +9,7 @@ import { basicAuthorization } from "../endpoint/basic-authentication.ts";
 import { ManualTimers } from "../endpoint/manual-timers.ts";
 import type { Handshake, HandshakeDecision } from "./handshake.ts";
 import { JsonCsms, type JsonCsmsOptions } from "./json-csms.ts";
-import type { Ending } from "./transport.ts";
+import type { Ending } from "./peer/transport.ts";
 
 const currentTime = "2026-01-01T00:00:00Z";
 const cleanups: (() => unknown)[] = [];

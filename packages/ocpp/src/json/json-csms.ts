@@ -12,10 +12,10 @@ import { type Handshake, type HandshakeDecision, pathOf, subprotocolOf } from ".
 import { refuse } from "./http-refusal.ts";
 import { Liveness } from "./liveness.ts";
 import { OcppSocket } from "./ocpp-socket.ts";
-import { OutgoingCalls } from "./outgoing-calls.ts";
-import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
-import { RpcPeer } from "./rpc-peer.ts";
-import type { Ending } from "./transport.ts";
+import { OutgoingCalls } from "./peer/outgoing-calls.ts";
+import { type PeerOptions, type PeerSettings, peerSettings } from "./peer/peer-settings.ts";
+import { RpcPeer } from "./peer/rpc-peer.ts";
+import type { Ending } from "./peer/transport.ts";
 import { type AcceptedHandshake, type Admission, UpgradeGate } from "./upgrade-gate.ts";
 
 /** How a {@link JsonCsms} behaves. */

@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { basicCredentials } from "../endpoint/basic-authentication.ts";
 import { ManualTimers } from "../endpoint/manual-timers.ts";
 import { type ConnectError, JsonStation, type JsonStationOptions, type StationConnection } from "./json-station.ts";
-import type { Ending } from "./transport.ts";
+import type { Ending } from "./peer/transport.ts";
 
 const currentTime = "2026-01-01T00:00:00Z";
 const cleanups: (() => unknown)[] = [];

@@ -11,10 +11,10 @@ import { type CompressionOptions, deflateOptions } from "./compression.ts";
 import { allowsIdentity, subprotocolOf, versionOf } from "./handshake.ts";
 import { Liveness } from "./liveness.ts";
 import { OcppSocket } from "./ocpp-socket.ts";
-import { OutgoingCalls } from "./outgoing-calls.ts";
-import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
-import { RpcPeer } from "./rpc-peer.ts";
-import type { Ending } from "./transport.ts";
+import { OutgoingCalls } from "./peer/outgoing-calls.ts";
+import { type PeerOptions, type PeerSettings, peerSettings } from "./peer/peer-settings.ts";
+import { RpcPeer } from "./peer/rpc-peer.ts";
+import type { Ending } from "./peer/transport.ts";
 
 /** A connection to the CSMS, as a station sees it. */
 export type StationConnection<V extends OcppVersion = OcppVersion> = AnyConnection<"ChargingStation", V>;

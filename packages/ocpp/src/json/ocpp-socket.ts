@@ -1,9 +1,9 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type RawData, WebSocket } from "ws";
-import type { RpcPeer } from "./rpc-peer.ts";
+import type { RpcPeer } from "./peer/rpc-peer.ts";
+import type { Transport } from "./peer/transport.ts";
 import { textFrame } from "./text-frame.ts";
-import type { Transport } from "./transport.ts";
 
 const LONGEST_REASON_BYTES = 123;
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { OcppVersion, Role } from "../catalogue/version.ts";
-import type { EndpointObserver, WireMessage } from "../connection.ts";
-import { ManualTimers } from "../endpoint/manual-timers.ts";
+import type { OcppVersion, Role } from "../../catalogue/version.ts";
+import type { EndpointObserver, WireMessage } from "../../connection.ts";
+import { ManualTimers } from "../../endpoint/manual-timers.ts";
 import {
   CallQueueFullError,
   CallTimeoutError,
@@ -10,7 +10,7 @@ import {
   PeerError,
   UnknownActionError,
   ValidationError,
-} from "../errors.ts";
+} from "../../errors.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { type PeerOptions, type PeerSettings, peerSettings } from "./peer-settings.ts";
 import { RpcPeer } from "./rpc-peer.ts";

@@ -1,4 +1,4 @@
-import type { Cancel, Timers } from "../endpoint/timers.ts";
+import type { Cancel, Timers } from "../../endpoint/timers.ts";
 
 /** Something that waits until {@link deadlineMs} on the clock of {@link Timers}. */
 export interface Waiting {

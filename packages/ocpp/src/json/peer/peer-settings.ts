@@ -1,10 +1,9 @@
-import { randomBytes } from "node:crypto";
-import type { Role } from "../catalogue/version.ts";
-import type { EndpointObserver, ToleranceHook } from "../connection.ts";
-import { HandlerTable } from "../endpoint/handler-table.ts";
-import { positiveLimit } from "../endpoint/limit.ts";
-import { guardedObserver } from "../endpoint/observer.ts";
-import { systemClock, systemTimers, type Timers, type WallClock } from "../endpoint/timers.ts";
+import type { Role } from "../../catalogue/version.ts";
+import type { EndpointObserver, ToleranceHook } from "../../connection.ts";
+import { HandlerTable } from "../../endpoint/handler-table.ts";
+import { positiveLimit } from "../../endpoint/limit.ts";
+import { guardedObserver } from "../../endpoint/observer.ts";
+import { systemClock, systemTimers, type Timers, type WallClock } from "../../endpoint/timers.ts";
 import { Deadlines } from "./deadlines.ts";
 import { SignedMessages, type SignedMessagesOptions } from "./signed-messages.ts";
 
@@ -70,15 +69,4 @@ export function peerSettings(role: Role, options: PeerOptions): PeerSettings {
     work: { running: 0 },
     createMessageId: options.createMessageId?.bind(options),
   };
-}
-
-/** Ids that no other connection uses: 72 random bits, then a counter. */
-export class MessageIds {
-  #prefix: string | undefined;
-  #count = 0;
-
-  next(): string {
-    this.#prefix ??= `${randomBytes(9).toString("base64url")}.`;
-    return this.#prefix + (++this.#count).toString(36);
-  }
 }

@@ -1,8 +1,8 @@
 import type { KeyObject, X509Certificate } from "node:crypto";
 import { createHash } from "node:crypto";
 import type { FlattenedJWSInput } from "jose";
-import { isFamily2, type OcppVersion } from "../catalogue/version.ts";
-import { OcppError } from "../errors.ts";
+import { isFamily2, type OcppVersion } from "../../catalogue/version.ts";
+import { OcppError } from "../../errors.ts";
 
 /** The algorithms that Part 4 §7.3 allows. */
 export type SigningAlgorithm = "ES256" | "RS256" | "RS384";

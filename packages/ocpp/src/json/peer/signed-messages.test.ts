@@ -1,8 +1,8 @@
 import { createHash, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { flattenedVerify } from "jose";
 import { describe, expect, test, vi } from "vitest";
-import type { OcppVersion } from "../catalogue/version.ts";
-import type { EndpointObserver } from "../connection.ts";
+import type { OcppVersion } from "../../catalogue/version.ts";
+import type { EndpointObserver } from "../../connection.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { type PeerOptions, peerSettings } from "./peer-settings.ts";
 import { RpcPeer } from "./rpc-peer.ts";

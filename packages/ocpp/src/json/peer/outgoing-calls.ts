@@ -1,79 +1,18 @@
-import type { CatalogueEntry } from "../catalogue/catalogue.ts";
-import type { OcppVersion } from "../catalogue/version.ts";
-import type { CallOptions } from "../connection.ts";
-import { CallQueueFullError, CallTimeoutError, NotConnectedError } from "../errors.ts";
-import type { Waiting } from "./deadlines.ts";
-import { maxMessageIdLength } from "./frames/frame.ts";
-import { writeRequest } from "./frames/write-frame.ts";
-import { MessageIds, type PeerSettings } from "./peer-settings.ts";
+import type { CatalogueEntry } from "../../catalogue/catalogue.ts";
+import type { OcppVersion } from "../../catalogue/version.ts";
+import type { CallOptions } from "../../connection.ts";
+import { positiveLimit } from "../../endpoint/limit.ts";
+import { CallQueueFullError, NotConnectedError } from "../../errors.ts";
+import { writeRequest } from "../frames/write-frame.ts";
+import { fittingMessageId, MessageIds } from "./message-ids.ts";
+import { type CallQueue, OutgoingCall } from "./outgoing-call.ts";
+import type { PeerSettings } from "./peer-settings.ts";
 
 /** Where calls go out: one connection. */
 export interface CallChannel {
   readonly version: OcppVersion;
   /** Writes the frame to the socket. */
   sendCall(call: OutgoingCall): void;
-}
-
-/** One call from the moment it is made until it is settled. */
-export class OutgoingCall implements Waiting {
-  readonly messageId: string;
-  readonly entry: CatalogueEntry;
-  readonly text: string;
-  readonly timeoutMs: number;
-  /** How long it may wait for its turn; undefined once it is sent, or without limit. */
-  queueTimeoutMs: number | undefined;
-  deadlineMs = 0;
-  readonly #queue: OutgoingCalls;
-  #resolve: ((payload: unknown) => void) | undefined;
-  #reject: ((reason: unknown) => void) | undefined;
-  #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
-
-  constructor(queue: OutgoingCalls, entry: CatalogueEntry, messageId: string, text: string, timeoutMs: number) {
-    this.#queue = queue;
-    this.entry = entry;
-    this.messageId = messageId;
-    this.text = text;
-    this.timeoutMs = timeoutMs;
-  }
-
-  /** The promise of this call; to be taken once. */
-  promise(signal: AbortSignal | undefined): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      if (signal === undefined) return;
-      this.#signal = signal;
-      this.#onAbort = () => this.#queue.abandon(this, signal.reason);
-      signal.addEventListener("abort", this.#onAbort, { once: true });
-    });
-  }
-
-  resolve(payload: unknown): void {
-    this.#release();
-    this.#resolve?.(payload);
-  }
-
-  reject(reason: unknown): void {
-    this.#release();
-    this.#reject?.(reason);
-  }
-
-  expire(): void {
-    const { entry, timeoutMs, queueTimeoutMs } = this;
-    const isSent = queueTimeoutMs === undefined;
-    this.#queue.abandon(this, new CallTimeoutError(entry.action, queueTimeoutMs ?? timeoutMs, isSent));
-  }
-
-  #release(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
-    this.#onAbort = undefined;
-  }
-}
-
-function fittingMessageId(messageId: string): string {
-  if (messageId.length <= maxMessageIdLength) return messageId;
-  throw new RangeError(`a message id has at most ${maxMessageIdLength} characters`);
 }
 
 // Enough to tell a late response from an unknown one.
@@ -83,7 +22,7 @@ const REMEMBERED_IDS = 16;
  * The calls of one side: at most one is outstanding, the others wait in a bounded queue (OCPP-J 1.6 §4.1.1, 2.x
  * Part 4 §4.1.1). A station keeps the queue over reconnects; what was sent and not answered never is sent again.
  */
-export class OutgoingCalls {
+export class OutgoingCalls implements CallQueue {
   readonly #settings: PeerSettings;
   readonly #ids = new MessageIds();
   #channel: CallChannel | undefined;
@@ -125,25 +64,17 @@ export class OutgoingCalls {
     if (this.queued >= this.#settings.maxQueuedCalls) {
       return Promise.reject(new CallQueueFullError(entry.action, this.#settings.maxQueuedCalls));
     }
-    const timeoutMs = options?.timeoutMs ?? this.#settings.callTimeoutMs;
-    if (!(timeoutMs > 0)) return Promise.reject(new RangeError("timeoutMs must be above 0"));
-    const queueTimeoutMs = options?.queueTimeoutMs;
-    if (queueTimeoutMs !== undefined && !(queueTimeoutMs > 0)) {
-      return Promise.reject(new RangeError("queueTimeoutMs must be above 0"));
-    }
-    let messageId: string;
+    let call: OutgoingCall;
     try {
-      messageId = options?.messageId === undefined ? this.createMessageId() : fittingMessageId(options.messageId);
+      call = this.#create(entry, payload, options, wireAction);
     } catch (error) {
       return Promise.reject(error);
     }
-    const text = writeRequest("CALL", messageId, wireAction, payload);
-    const call = new OutgoingCall(this, entry, messageId, text, timeoutMs);
     const promise = call.promise(options?.signal);
     if (this.#outstanding === undefined && this.queued === 0 && this.#channel !== undefined) {
       this.#send(call, this.#channel);
     } else {
-      this.#enqueue(call, queueTimeoutMs);
+      this.#enqueue(call, options?.queueTimeoutMs);
     }
     return promise;
   }
@@ -217,6 +148,14 @@ export class OutgoingCalls {
     const waiting = this.#queue ?? [];
     this.#queue = undefined;
     for (const call of waiting) this.#drop(call, cause);
+  }
+
+  /** @throws RangeError for a limit or a message id that is none, TypeError when the payload cannot be written as JSON */
+  #create(entry: CatalogueEntry, payload: unknown, options: CallOptions | undefined, wireAction: string): OutgoingCall {
+    const timeoutMs = positiveLimit("timeoutMs", options?.timeoutMs ?? this.#settings.callTimeoutMs);
+    if (options?.queueTimeoutMs !== undefined) positiveLimit("queueTimeoutMs", options.queueTimeoutMs);
+    const messageId = options?.messageId === undefined ? this.createMessageId() : fittingMessageId(options.messageId);
+    return new OutgoingCall(this, entry, messageId, writeRequest("CALL", messageId, wireAction, payload), timeoutMs);
   }
 
   #enqueue(call: OutgoingCall, queueTimeoutMs: number | undefined): void {
