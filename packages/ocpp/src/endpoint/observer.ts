@@ -24,3 +24,12 @@ export function guardedObserver(observer: EndpointObserver | undefined): Endpoin
   };
   return Object.fromEntries(Object.entries(methods).filter(([, method]) => method !== undefined));
 }
+
+/** Runs a hook of the caller. A failure of it ends here, and the observer is told. */
+export function runHook(observer: EndpointObserver | undefined, identity: string, hook: () => void): void {
+  try {
+    hook();
+  } catch (error) {
+    observer?.failed?.({ identity, action: "", error });
+  }
+}

@@ -4,9 +4,11 @@ export { ManualTimers } from "../endpoint/manual-timers.ts";
 export type { Cancel, Timers, WallClock } from "../endpoint/timers.ts";
 export type { BackOffOptions } from "./back-off.ts";
 export type { CompressionOptions } from "./compression.ts";
+export { ConnectError } from "./connect-error.ts";
 export type { Handshake, HandshakeDecision } from "./handshake.ts";
 export { JsonCsms, type JsonCsmsLoad, type JsonCsmsOptions } from "./json-csms.ts";
-export { ConnectError, JsonStation, type JsonStationOptions, type StationConnection } from "./json-station.ts";
+export { JsonStation } from "./json-station.ts";
+export type { JsonStationOptions, StationConnection } from "./json-station-options.ts";
 export type { PeerOptions } from "./peer/peer-settings.ts";
 export type {
   FlattenedJws,

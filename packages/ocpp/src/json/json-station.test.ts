@@ -5,7 +5,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
 import { basicCredentials } from "../endpoint/basic-authentication.ts";
 import { ManualTimers } from "../endpoint/manual-timers.ts";
-import { type ConnectError, JsonStation, type JsonStationOptions, type StationConnection } from "./json-station.ts";
+import type { ConnectError } from "./connect-error.ts";
+import { JsonStation } from "./json-station.ts";
+import type { JsonStationOptions, StationConnection } from "./json-station-options.ts";
 import type { Ending } from "./peer/transport.ts";
 
 const currentTime = "2026-01-01T00:00:00Z";
