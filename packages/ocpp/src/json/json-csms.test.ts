@@ -8,7 +8,8 @@ import type { Connection } from "../connection.ts";
 import { basicAuthorization } from "../endpoint/basic-authentication.ts";
 import { ManualTimers } from "../endpoint/manual-timers.ts";
 import type { Handshake, HandshakeDecision } from "./handshake.ts";
-import { JsonCsms, type JsonCsmsOptions } from "./json-csms.ts";
+import { JsonCsms } from "./json-csms.ts";
+import type { JsonCsmsOptions } from "./json-csms-options.ts";
 import type { Ending } from "./peer/transport.ts";
 
 const currentTime = "2026-01-01T00:00:00Z";

@@ -2,56 +2,25 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Server as TlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { type OcppVersion, ocppVersions } from "../catalogue/version.ts";
-import type { AnyConnection, FallbackHandler, Handlers } from "../connection.ts";
-import type { UntypedHandler } from "../endpoint/handler-table.ts";
-import { type ListenOptions, listenHttp } from "../endpoint/http-endpoint.ts";
+import { ocppVersions } from "../catalogue/version.ts";
+import type { AnyConnection } from "../connection.ts";
+import { HandlingEndpoint } from "../endpoint/handling-endpoint.ts";
+import type { ListenOptions } from "../endpoint/http-endpoint.ts";
+import { runHook } from "../endpoint/observer.ts";
 import { withinMs } from "../endpoint/timers.ts";
-import { type CompressionOptions, deflateOptions } from "./compression.ts";
-import { type Handshake, type HandshakeDecision, pathOf, subprotocolOf } from "./handshake.ts";
+import { deflateOptions } from "./compression.ts";
+import { subprotocolOf } from "./handshake.ts";
 import { refuse } from "./http-refusal.ts";
+import type { JsonCsmsLoad, JsonCsmsOptions } from "./json-csms-options.ts";
 import { Liveness } from "./liveness.ts";
 import { OcppSocket } from "./ocpp-socket.ts";
 import { OutgoingCalls } from "./peer/outgoing-calls.ts";
-import { type PeerOptions, type PeerSettings, peerSettings } from "./peer/peer-settings.ts";
+import { type PeerSettings, peerSettings } from "./peer/peer-settings.ts";
 import { RpcPeer } from "./peer/rpc-peer.ts";
 import type { Ending } from "./peer/transport.ts";
+import type { PeerIdentity } from "./peer/wire.ts";
 import { type AcceptedHandshake, type Admission, UpgradeGate } from "./upgrade-gate.ts";
-
-/** How a {@link JsonCsms} behaves. */
-export interface JsonCsmsOptions extends PeerOptions {
-  /** Path in front of the identity, `/ocpp` when absent. */
-  readonly path?: string;
-  /** Versions that stations may choose from; all when absent. */
-  readonly versions?: readonly OcppVersion[];
-  /** Decides who may connect; everybody when absent. */
-  authenticate?(handshake: Handshake): HandshakeDecision | Promise<HandshakeDecision>;
-  /** Called before the first message of the connection is handled. */
-  onConnect?(connection: AnyConnection<"CSMS">, accepted: AcceptedHandshake): void;
-  onDisconnect?(connection: AnyConnection<"CSMS">, ending: Ending): void;
-  /** Milliseconds that {@link authenticate} may take; 10 000 when absent. Then the station gets 503. */
-  readonly handshakeTimeoutMs?: number;
-  /** Connections at a time, and as many again that are being authenticated; no limit when absent. Beyond it stations get 503. */
-  readonly maxConnections?: number;
-  /** Messages from 1 024 bytes on when absent; false offers no compression. */
-  readonly compression?: CompressionOptions | false;
-  /** Milliseconds of silence before a ping; 30 000 when absent, 0 for none. */
-  readonly pingIntervalMs?: number;
-  /** Milliseconds to wait for a pong, or any other sign of life; 15 000 when absent. */
-  readonly pongTimeoutMs?: number;
-  /** Source of the moments at which first pings go out, from 0 to 1. */
-  random?(): number;
-}
-
-/** What is open and under way at an endpoint at one moment. */
-export interface JsonCsmsLoad {
-  /** WebSockets, also those that are being closed. */
-  readonly sockets: number;
-  /** Stations that are being authenticated. */
-  readonly handshakes: number;
-  /** Requests of stations that handlers have not answered yet, also those whose connection is gone. */
-  readonly requests: number;
-}
+import { UpgradeServers } from "./upgrade-servers.ts";
 
 const CLOSE_HANDSHAKE_MS = 5_000;
 
@@ -65,10 +34,9 @@ const CLOSE_HANDSHAKE_MS = 5_000;
  * await csms.listen({ port: 9000 });
  * ```
  */
-export class JsonCsms {
+export class JsonCsms extends HandlingEndpoint<"CSMS"> {
   readonly #options: JsonCsmsOptions;
   readonly #settings: PeerSettings;
-  readonly #path: string;
   readonly #gate: UpgradeGate;
   readonly #webSockets: WebSocketServer;
   readonly #liveness: Liveness;
@@ -78,18 +46,20 @@ export class JsonCsms {
   readonly #arrivals = new Map<string, number>();
   #handshakes = 0;
   readonly #sockets = new Set<OcppSocket>();
-  readonly #servers = new Set<Server | TlsServer>();
-  readonly #attached = new Map<Server | TlsServer, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>();
+  readonly #servers: UpgradeServers;
   // Set while `ws` completes one handshake, which it does synchronously.
   #subprotocol: string | false = false;
 
   /** @throws RangeError for a limit that is not above 0 */
   constructor(options: JsonCsmsOptions = {}) {
+    const settings = peerSettings("CSMS", options);
+    super(settings.handlers);
     this.#options = options;
-    this.#settings = peerSettings("CSMS", options);
-    this.#path = (options.path ?? "/ocpp").replace(/\/+$/, "");
+    this.#settings = settings;
+    const path = (options.path ?? "/ocpp").replace(/\/+$/, "");
+    this.#servers = new UpgradeServers(path, (request, socket, head) => this.handleUpgrade(request, socket, head));
     this.#gate = new UpgradeGate({
-      path: this.#path,
+      path,
       versions: new Set(options.versions ?? ocppVersions),
       authenticate: options.authenticate?.bind(options) ?? (() => ({ accept: true })),
       handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
@@ -125,48 +95,16 @@ export class JsonCsms {
   }
 
   /**
-   * Registers what answers an action of stations of one version.
-   *
-   * @throws TypeError when stations of this version do not send the action
-   */
-  handle<V extends OcppVersion, A extends keyof Handlers<V, "CSMS"> & string>(
-    version: V,
-    action: A,
-    handler: Handlers<V, "CSMS">[A],
-  ): this {
-    this.#settings.handlers.set(version, action, handler as unknown as UntypedHandler);
-    return this;
-  }
-
-  /** Registers what answers every other action of every version; without it the answer is NotSupported. */
-  handleOthers(handler: FallbackHandler<"CSMS">): this {
-    this.#settings.handlers.fallback = handler as unknown as UntypedHandler;
-    return this;
-  }
-
-  /**
    * Takes the upgrade requests of the caller's server that are below the path. Others are left to the server's other
    * listeners, and refused with 404 when there are none.
    */
   attach(server: Server | TlsServer): void {
-    if (this.#attached.has(server)) return;
-    const listener = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const isOurs = pathOf(request.url).startsWith(`${this.#path}/`);
-      if (isOurs || server.listenerCount("upgrade") === 1) this.handleUpgrade(request, socket, head);
-    };
-    this.#attached.set(server, listener);
-    server.on("upgrade", listener);
+    this.#servers.attach(server);
   }
 
   /** Opens a server of its own. @throws the listening error, such as EADDRINUSE */
   async listen(options: ListenOptions): Promise<{ port: number }> {
-    const { server, port } = await listenHttp(options, (_request, response) => {
-      response.writeHead(426, { Connection: "close", Upgrade: "websocket", "Content-Type": "text/plain" });
-      response.end("This is a WebSocket endpoint of OCPP-J.\n");
-    });
-    this.attach(server);
-    this.#servers.add(server);
-    return { port };
+    return { port: await this.#servers.listen(options) };
   }
 
   /** Answers one upgrade request: refuses it, or makes a connection of it. */
@@ -187,19 +125,11 @@ export class JsonCsms {
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
     this.#gate.shut();
     const ending = { code: 1001, reason: "shutting down", graceMs: options.graceMs ?? 5_000 };
-    const servers = [...this.#servers].map((server) => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      return closed;
+    await this.#servers.close(async () => {
+      await Promise.all([...this.#connections.values()].map((connection) => connection.close(ending)));
+      this.#settings.deadlines.rest();
+      await this.#socketsClosed();
     });
-    await Promise.all([...this.#connections.values()].map((connection) => connection.close(ending)));
-    this.#settings.deadlines.rest();
-    await this.#socketsClosed();
-    for (const server of this.#servers) server.closeAllConnections();
-    await Promise.all(servers);
-    this.#servers.clear();
-    for (const [server, listener] of this.#attached) server.off("upgrade", listener);
-    this.#attached.clear();
   }
 
   #admitted(request: IncomingMessage, socket: Duplex, head: Buffer, admission: Admission, arrival: number): void {
@@ -230,7 +160,7 @@ export class JsonCsms {
   #connected(
     socket: OcppSocket,
     stream: Duplex,
-    station: { identity: string; version: OcppVersion; remoteAddress: string },
+    station: PeerIdentity,
     accepted: AcceptedHandshake,
     pingIntervalMs = this.#options.pingIntervalMs ?? 30_000,
   ): void {
@@ -257,13 +187,8 @@ export class JsonCsms {
     this.#tell(peer.identity, () => this.#options.onDisconnect?.(peer as unknown as AnyConnection<"CSMS">, ending));
   }
 
-  /** Runs a hook of the caller, whose failure must not reach the socket. */
   #tell(identity: string, hook: () => void): void {
-    try {
-      hook();
-    } catch (error) {
-      this.#settings.observer?.failed?.({ identity, action: "", error });
-    }
+    runHook(this.#settings.observer, identity, hook);
   }
 
   async #socketsClosed(): Promise<void> {
