@@ -13,7 +13,7 @@ import { subprotocolOf } from "./handshake.ts";
 import { refuse } from "./http-refusal.ts";
 import type { JsonCsmsLoad, JsonCsmsOptions } from "./json-csms-options.ts";
 import { Liveness } from "./liveness.ts";
-import { OcppSocket } from "./ocpp-socket.ts";
+import { OcppSocket, type SocketOwner } from "./ocpp-socket.ts";
 import { OutgoingCalls } from "./peer/outgoing-calls.ts";
 import { type PeerSettings, peerSettings } from "./peer/peer-settings.ts";
 import { RpcPeer } from "./peer/rpc-peer.ts";
@@ -46,6 +46,7 @@ export class JsonCsms extends HandlingEndpoint<"CSMS"> {
   readonly #arrivals = new Map<string, number>();
   #handshakes = 0;
   readonly #sockets = new Set<OcppSocket>();
+  readonly #owner: SocketOwner = { closed: (socket) => this.#sockets.delete(socket) };
   readonly #servers: UpgradeServers;
   // Set while `ws` completes one handshake, which it does synchronously.
   #subprotocol: string | false = false;
@@ -170,7 +171,7 @@ export class JsonCsms extends HandlingEndpoint<"CSMS"> {
     this.#connections.set(identity, peer);
     this.#sockets.add(socket);
     socket.carry(peer as unknown as RpcPeer, this.#settings.maxUnsentBytes, stream);
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.owner = this.#owner;
     peer.onEnd((ending) => this.#ended(socket, peer, ending));
     this.#liveness.add(socket, pingIntervalMs, this.#random());
     previous?.replace();

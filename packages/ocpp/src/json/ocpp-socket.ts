@@ -23,9 +23,16 @@ export interface Pulse {
   pongDueMs: number;
 }
 
-/** A WebSocket that knows the peer it carries: no closure and no wrapper per connection. */
+/** Whose sockets they are. */
+export interface SocketOwner {
+  /** The WebSocket is closed, after its peer was told. */
+  closed(socket: OcppSocket): void;
+}
+
+/** A WebSocket that knows the peer it carries and whose it is: no closure and no wrapper per connection. */
 export class OcppSocket extends WebSocket implements Transport, Pulse {
   peer: RpcPeer | undefined;
+  owner: SocketOwner | undefined;
   maxUnsentBytes = Number.POSITIVE_INFINITY;
   /** A whole frame was received since {@link takeSignOfLife}. */
   isHeard = false;
@@ -128,5 +135,7 @@ function onError(this: WebSocket, error: Error & { readonly code?: unknown }): v
 }
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  (this as OcppSocket).peer?.end({ code, reason: reason.toString() });
+  const socket = this as OcppSocket;
+  socket.peer?.end({ code, reason: reason.toString() });
+  socket.owner?.closed(socket);
 }

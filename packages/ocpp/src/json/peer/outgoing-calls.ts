@@ -24,7 +24,7 @@ const REMEMBERED_IDS = 16;
  */
 export class OutgoingCalls implements CallQueue {
   readonly #settings: PeerSettings;
-  readonly #ids = new MessageIds();
+  #ids: MessageIds | undefined;
   #channel: CallChannel | undefined;
   #outstanding: OutgoingCall | undefined;
   #queue: OutgoingCall[] | undefined;
@@ -47,7 +47,10 @@ export class OutgoingCalls implements CallQueue {
 
   /** A message id that was never used. @throws RangeError when the caller's own function made one that is too long */
   createMessageId(): string {
-    return fittingMessageId(this.#settings.createMessageId?.() ?? this.#ids.next());
+    const own = this.#settings.createMessageId?.();
+    if (own !== undefined) return fittingMessageId(own);
+    this.#ids ??= new MessageIds();
+    return this.#ids.next();
   }
 
   /**
