@@ -425,6 +425,24 @@ describe("a client that is slow on purpose", () => {
   });
 });
 
+describe("clients that connect and ask for nothing", () => {
+  it("cannot keep others out, however many they are", async () => {
+    const crowded = await start({ unfinished: { perNetwork: 20, total: 100 } });
+    await crowded.listen({ host: "127.0.0.1", port: 0 });
+    const { port } = crowded.server.address() as AddressInfo;
+    let lost = 0;
+    const idle = Array.from({ length: 60 }, () => connect(port, "127.0.0.1"));
+    for (const socket of idle) {
+      socket.on("error", () => {}).on("close", () => lost++);
+      socket.resume().write("GET /health/live HTTP/1.1\r\nx-slow: ");
+    }
+    await expect.poll(() => lost).toBeGreaterThanOrEqual(40);
+    expect((await fetch(`http://127.0.0.1:${port}/health/live`)).status).toBe(200);
+    expect(lost).toBeLessThanOrEqual(41);
+    for (const socket of idle) socket.destroy();
+  });
+});
+
 describe("closing", () => {
   it("does not wait for the end of a request that never comes", async () => {
     const closing = await start({ closeGraceMs: 50 });

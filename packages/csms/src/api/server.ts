@@ -12,6 +12,7 @@ import Fastify, {
 } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
+import { UnfinishedConnections, type UnfinishedLimits } from "../gateway/unfinished-connections.ts";
 import { allowedMethods } from "./allowed-methods.ts";
 import { type AuditTrail, registerAudit } from "./audit/audit-hooks.ts";
 import { type Credentials, registerAuthentication } from "./authentication.ts";
@@ -62,9 +63,14 @@ export interface ApiOptions {
   readonly closeGraceMs?: number;
   /** How long a client may keep a connection busy with nothing. */
   readonly patience?: HttpPatience;
+  /** Connections that may be open without a request; by default 2,000 of one network, 8,000 in all. */
+  readonly unfinished?: UnfinishedLimits;
   /** Trust `X-Forwarded-For` of these proxies (addresses or CIDR); default none. */
   readonly trustedProxies?: readonly string[];
 }
+
+/** A proxy keeps its connections open between the requests of all who stand behind it. */
+const mostUnfinished: UnfinishedLimits = { perNetwork: 2_000, total: 8_000 };
 
 /**
  * Makes the HTTP server with everything that routes share: tokens and roles, validation, problem documents, security
@@ -78,6 +84,7 @@ export interface ApiOptions {
  */
 export async function createApi(options: ApiOptions): Promise<ApiServer> {
   const server = createServer(options);
+  new UnfinishedConnections(options.unfinished ?? mostUnfinished).watch(server.server);
   const methodsOf = allowedMethods(server);
   cutLateConnections(server, options.closeGraceMs ?? 3_000);
   server.decorateRequest("caller", undefined);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { CredentialThrottle } from "./credential-throttle.ts";
 import { MemoryCredentials, MemoryStations } from "./fixture.ts";
+import type { KnownStation } from "./known-stations.ts";
 import { StationAuthentication, type StationProof } from "./station-authentication.ts";
 
 const password = Buffer.from("correct horse battery");
@@ -203,5 +204,34 @@ describe("a flood of wrong passwords", () => {
     expect(await ask("192.0.2.66", second, "CP2")).toBe("429 throttled");
     now += 60_000;
     expect(await ask("192.0.2.66", second, "CP2")).toBe("profile 1");
+  });
+});
+
+describe("unknown stations while the database is slow", () => {
+  it("wait in a line that is bounded for each network, so that those of another get their turn", async () => {
+    const records: Array<() => void> = [];
+    const find = (stationId: string) => stations.find(stationId);
+    const handleUnknown = (stationId: string) =>
+      new Promise<KnownStation>((resolve) => {
+        records.push(() => resolve({ stationId, registrationStatus: "Pending", securityProfile: 0 }));
+      });
+    authentication = new StationAuthentication({
+      stations: { find, handleUnknown, setSecurityProfile: async () => {} },
+      ...{ credentials, throttle: new CredentialThrottle({}, () => now) },
+      newcomers: { concurrent: 1, queued: 10, queuedPerKey: 2 },
+    });
+    const crowd = ["A", "B", "C", "D"].map((identity) => decide({ identity }));
+    const other = decide({ identity: "E", remoteAddress: "192.0.2.2" });
+    expect(await crowd[3]).toBe("503 overloaded");
+    const gone = new AbortController();
+    const impatient = decide({ identity: "F", remoteAddress: "192.0.2.3", signal: gone.signal });
+    gone.abort(new Error("the station gave up"));
+    expect(await impatient).toBe("503 unavailable");
+    const outcomes = Promise.all([...crowd.slice(0, 3), other]);
+    for (let turn = 0; turn < 4; turn++) {
+      await expect.poll(() => records.length).toBe(turn + 1);
+      records[turn]?.();
+    }
+    expect(await outcomes).toEqual(Array(4).fill("profile 0"));
   });
 });

@@ -60,6 +60,8 @@ export interface StationAuthenticationOptions {
   readonly throttle: CredentialThrottle;
   /** Password verifications at once, and those that may wait. */
   readonly admission?: ConcurrencyLimits;
+  /** Records of unknown stations that are made at once, and those that may wait. */
+  readonly newcomers?: ConcurrencyLimits;
   /** Organization that client certificates must name (A00.FR.404); any when absent. */
   readonly operatorName?: string | undefined;
 }
@@ -69,6 +71,9 @@ export interface StationAuthenticationOptions {
  * the time of those that are there.
  */
 const hashesAtOnce = Math.max(1, availableParallelism() - 1);
+
+/** Stations that may wait for their turn: in all, and of one network. */
+const mostWaiting = { queued: 10_000, queuedPerKey: 5_000 };
 
 /** Why a station may not speak. */
 export type Refusal = Extract<AuthenticationDecision, { accept: false }>;
@@ -89,15 +94,15 @@ export class StationAuthentication {
   readonly #credentials: StationCredentials;
   readonly #throttle: CredentialThrottle;
   readonly #admission: ConcurrencyLimit;
+  readonly #newcomers: ConcurrencyLimit;
   readonly #operatorName: string | undefined;
 
   constructor(options: StationAuthenticationOptions) {
     this.#stations = options.stations;
     this.#credentials = options.credentials;
     this.#throttle = options.throttle;
-    this.#admission = new ConcurrencyLimit(
-      options.admission ?? { concurrent: hashesAtOnce, queued: 10_000, queuedPerKey: 5_000 },
-    );
+    this.#admission = new ConcurrencyLimit(options.admission ?? { concurrent: hashesAtOnce, ...mostWaiting });
+    this.#newcomers = new ConcurrencyLimit(options.newcomers ?? { concurrent: 500, ...mostWaiting });
     this.#operatorName = options.operatorName;
   }
 
@@ -112,7 +117,20 @@ export class StationAuthentication {
   async #decideUnknown(proof: StationProof): Promise<AuthenticationDecision> {
     const waitS = this.#throttle.waitS(proof.remoteAddress, proof.identity);
     if (waitS > 0) return throttled(waitS);
-    const station = await this.#stations.handleUnknown(proof.identity, { remoteAddress: proof.remoteAddress });
+    const { identity, remoteAddress, signal } = proof;
+    let station: KnownStation | undefined;
+    try {
+      // While the database is slow their number has no other bound.
+      station = await this.#newcomers.run(
+        async () => this.#stations.handleUnknown(identity, { remoteAddress }),
+        signal,
+        peerNetwork(remoteAddress),
+      );
+    } catch (error) {
+      if (error instanceof OverloadedError) return overloaded(this.#newcomers);
+      if (signal?.aborted !== true) throw error;
+      return unavailable(this.#newcomers, "the station did not wait");
+    }
     if (station !== undefined) return this.#decideKnown(proof, station);
     this.#throttle.failed(proof.remoteAddress, proof.identity);
     return { accept: false, status: 404, cause: "unknown", reason: "the station is not known" };
@@ -177,14 +195,8 @@ export class StationAuthentication {
         peerNetwork(proof.remoteAddress),
       );
     } catch (error) {
-      const overloaded = error instanceof OverloadedError;
-      return {
-        accept: false,
-        status: 503,
-        cause: overloaded ? "overloaded" : "unavailable",
-        reason: overloaded ? "too many stations connect at once" : "credentials cannot be checked now",
-        retryAfterS: 5 + Math.floor((this.#admission.waiting * 5) / 1000),
-      };
+      if (error instanceof OverloadedError) return overloaded(this.#admission);
+      return unavailable(this.#admission, "credentials cannot be checked now");
     }
   }
 
@@ -233,4 +245,16 @@ function throttled(waitS: number): AuthenticationDecision {
     reason: "too many failed attempts from this address",
     retryAfterS: waitS,
   };
+}
+
+/** Later the more there are before. */
+const retryAfterS = (line: ConcurrencyLimit) => 5 + Math.floor((line.waiting * 5) / 1000);
+
+function overloaded(line: ConcurrencyLimit): AuthenticationDecision {
+  const reason = "too many stations connect at once";
+  return { accept: false, status: 503, cause: "overloaded", reason, retryAfterS: retryAfterS(line) };
+}
+
+function unavailable(line: ConcurrencyLimit, reason: string): AuthenticationDecision {
+  return { accept: false, status: 503, cause: "unavailable", reason, retryAfterS: retryAfterS(line) };
 }
