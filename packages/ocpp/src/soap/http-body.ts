@@ -74,14 +74,17 @@ export class BodyBudget {
  */
 export function receiveBody(message: IncomingMessage, maxBytes: number, budget?: BodyBudget): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let size = 0;
     let taken = 0;
     let isSettled = false;
-    // The listeners stay: an abort after this must not become an unhandled error.
-    const settle = () => {
+    // The listeners stay, for an abort after this must not become an unhandled error, but hold nothing.
+    const settle = (): readonly Buffer[] => {
+      const received = chunks;
+      chunks = [];
       isSettled = true;
       if (taken > 0) budget?.give(taken);
+      return received;
     };
     const refuse = (error: Error) => {
       if (isSettled) return;
@@ -103,9 +106,9 @@ export function receiveBody(message: IncomingMessage, maxBytes: number, budget?:
       })
       .on("end", () => {
         if (isSettled) return;
-        settle();
-        const [only] = chunks;
-        resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size));
+        const received = settle();
+        const [only] = received;
+        resolve(received.length === 1 && only !== undefined ? only : Buffer.concat(received, size));
       })
       .on("error", refuse)
       .on("close", () => {

@@ -100,9 +100,8 @@ export class IncomingSoap {
     this.#pending++;
     try {
       if (this.#isStopped) throw noCapacity();
-      const body = await this.#receive(request);
       // Whoever sends half a request, and waits, takes nobody's place.
-      await this.#withinCapacity(request, body, reply);
+      await this.#receive(request).then((body) => this.#withinCapacity(request, body, reply));
     } catch (error) {
       this.#report(reply, error);
       await reply.fault(faultFor(error)).catch(() => response.destroy());
@@ -131,21 +130,32 @@ export class IncomingSoap {
     }
   }
 
-  async #withinCapacity(request: IncomingMessage, body: Buffer, reply: SoapReply): Promise<void> {
+  /**
+   * Not an asynchronous function, and none of those that see the body or the envelope is: a request may wait long for its
+   * commit, many do so at a time, and nothing is to be kept meanwhile but what the answer needs.
+   */
+  #withinCapacity(request: IncomingMessage, body: Buffer, reply: SoapReply): Promise<void> {
     if (this.#isStopped || this.#running >= this.#settings.maxRequests) throw noCapacity();
     this.#running++;
     try {
-      const text = isEncoded(request) ? await this.#readEncoded(request, body) : readText(request, body);
-      await this.#handle(request, text, reply);
+      const handled = isEncoded(request)
+        ? this.#readEncoded(request, body).then((text) => this.#handle(request, text, reply))
+        : this.#handle(request, readText(request, body), reply);
+      return this.#untilHandled(handled);
+    } catch (error) {
+      this.#running--;
+      throw error;
+    }
+  }
+
+  async #untilHandled(handled: Promise<void>): Promise<void> {
+    try {
+      await handled;
     } finally {
       this.#running--;
     }
   }
 
-  /**
-   * Not an asynchronous function, and none of those that see the envelope is: a request may wait long for its commit,
-   * many do so at a time, and nothing is to be kept meanwhile but what the answer needs.
-   */
   #handle(request: IncomingMessage, text: string, reply: SoapReply): Promise<void> {
     const envelope = openRequest(text);
     const deviations = new Set<string>();
