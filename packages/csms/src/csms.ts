@@ -48,6 +48,8 @@ export interface Csms {
 export interface DatabaseTimes {
   /** A server that says nothing for so long is away. */
   readonly answerTimeoutMs?: number;
+  /** How long a connection is waited for, whether it is opened or comes free. */
+  readonly connectTimeoutMs?: number;
   /** How long one attempt to store a group of writes may take. */
   readonly attemptTimeoutMs?: number;
   /** How long a write waits for a database that is away. */
@@ -141,10 +143,11 @@ export async function startCsms(options: StartOptions): Promise<Csms> {
   };
   try {
     const tls = await stationTls(config);
-    const { answerTimeoutMs, ...commitTimes } = options.databaseTimes ?? {};
+    const { answerTimeoutMs, connectTimeoutMs, ...commitTimes } = options.databaseTimes ?? {};
     const { readFreeSpace } = options;
     const poolSize = config.databasePoolSize;
-    const storage = await openStorage({ ...config, poolSize, log, answerTimeoutMs, readFreeSpace });
+    const times = { answerTimeoutMs, connectTimeoutMs };
+    const storage = await openStorage({ ...config, poolSize, log, ...times, readFreeSpace });
     undo.push(() => storage.close());
     const { kysely } = storage.database;
     let onLost: (error: DatabaseInUseError) => void = () => undefined;

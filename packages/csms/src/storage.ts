@@ -40,11 +40,17 @@ export async function openStorage(options: {
   readonly log: Logger;
   /** As in {@link connectDatabase}. */
   readonly answerTimeoutMs?: number | undefined;
+  /** As in {@link connectDatabase}. */
+  readonly connectTimeoutMs?: number | undefined;
   /** As in {@link FreeSpace}. */
   readonly readFreeSpace?: ReadFreeSpace | undefined;
 }): Promise<Storage> {
-  const { databaseUrl, dataDir, poolSize, log, answerTimeoutMs } = options;
-  const connection = { poolSize, log, ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }) };
+  const { databaseUrl, dataDir, poolSize, log, answerTimeoutMs, connectTimeoutMs } = options;
+  const connection = {
+    ...{ poolSize, log },
+    ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
+    ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+  };
   if (databaseUrl !== undefined) {
     const database = await connectDatabase({ url: databaseUrl, ...connection });
     return { database, embedded: false, space: undefined, close: () => database.close() };

@@ -23,6 +23,8 @@ export interface DatabaseOptions {
   readonly patienceMs?: number;
   /** A server that says nothing for so long is away: what was asked is given up. Default 10 s. */
   readonly answerTimeoutMs?: number;
+  /** Milliseconds that a connection is waited for, whether it is opened or comes free. Default 5 s. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** A connected database. */
@@ -65,11 +67,11 @@ function typeParsers(): pg.TypeOverrides {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
-function clientConfig(url: string): pg.ClientConfig {
+function clientConfig(url: string, connectTimeoutMs = CONNECT_TIMEOUT_MS): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: "polyphase",
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     types: typeParsers(),
   };
@@ -154,7 +156,7 @@ async function firstContact(options: DatabaseOptions): Promise<void> {
   const { url, log } = options;
   const deadline = performance.now() + (options.patienceMs ?? 15_000);
   for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
-    const client = new pg.Client(clientConfig(url));
+    const client = new pg.Client(clientConfig(url, options.connectTimeoutMs));
     // Without a listener a connection lost while it is closed would end the process.
     client.on("error", () => undefined);
     try {
@@ -179,13 +181,14 @@ function checkUrl(url: string): void {
   }
 }
 
-type OpenOptions = NonNullable<Parameters<Database["openClient"]>[0]>;
+type OpenOptions = NonNullable<Parameters<Database["openClient"]>[0]> & Pick<DatabaseOptions, "connectTimeoutMs">;
 
-async function openClient(url: string, { statementTimeoutMs = 30_000, pipeline = false }: OpenOptions) {
-  const client = new pg.Client({ ...clientConfig(url), pipeline });
+async function openClient(url: string, options: OpenOptions) {
+  const { statementTimeoutMs = 30_000, pipeline = false, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+  const client = new pg.Client({ ...clientConfig(url, connectTimeoutMs), pipeline });
   client.on("error", () => undefined);
   // The time-out of pg covers the connection, but not the first words on it.
-  const late = setTimeout(() => client.connection.stream.destroy(), CONNECT_TIMEOUT_MS * 2);
+  const late = setTimeout(() => client.connection.stream.destroy(), connectTimeoutMs * 2);
   try {
     await client.connect();
     await client.query(sessionSettings(statementTimeoutMs));
@@ -232,11 +235,16 @@ class BreakablePool implements PostgresPool {
  * @throws DatabaseConnectionError when it cannot be reached or used
  */
 export async function connectDatabase(options: DatabaseOptions): Promise<Database> {
-  const { url, log } = options;
+  const { url, log, connectTimeoutMs } = options;
   checkUrl(url);
   await firstContact(options);
   const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
-  const pool = new pg.Pool({ ...clientConfig(url), max: options.poolSize ?? 10, idleTimeoutMillis: 60_000 });
+  const own = { statementTimeoutMs, ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }) };
+  const pool = new pg.Pool({
+    ...clientConfig(url, connectTimeoutMs),
+    max: options.poolSize ?? 10,
+    idleTimeoutMillis: 60_000,
+  });
   pool.on("error", (error) => log.warn({ err: error }, "an idle database connection was lost"));
   pool.on("connect", (client) => {
     // The pool listens to idle connections only: one lost between two statements of a transaction would end the process.
@@ -246,7 +254,7 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
     });
   });
   const watch = new DatabaseWatch({
-    open: () => openClient(url, { statementTimeoutMs }),
+    open: () => openClient(url, own),
     log,
     ...(options.answerTimeoutMs === undefined ? {} : { answerTimeoutMs: options.answerTimeoutMs }),
     explain: reasonFor,
@@ -256,7 +264,7 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
   const kysely = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: breakable }) });
   return {
     kysely,
-    openClient: (clientOptions = {}) => openClient(url, { statementTimeoutMs, ...clientOptions }),
+    openClient: (clientOptions = {}) => openClient(url, { ...own, ...clientOptions }),
     get away() {
       return watch.away;
     },
