@@ -15,8 +15,8 @@ export default defineConfig({
     // Many tests wait for sockets and processes: even two cores keep two workers busy.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Far beyond what a slow machine needs: time limits end what hangs, and decide nothing else.
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
   },
 });

@@ -1,7 +1,7 @@
 import { startTestDatabase } from "@polyphase/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { counted, RawStation, type WireFrame } from "../system/raw-station.ts";
-import { callApi, eventually, type RunningCsms } from "../system/running-csms.ts";
+import { callApi, eventually, patientDatabaseTimes, type RunningCsms } from "../system/running-csms.ts";
 import { csmsOnDatabase } from "./csms-on-database.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { TcpRelay } from "./tcp-relay.ts";
@@ -191,7 +191,7 @@ describe("while the database", () => {
 });
 
 describe("a database that comes back, or answers, before anybody loses patience", () => {
-  useRelayedCsms({});
+  useRelayedCsms({ databaseTimes: patientDatabaseTimes });
 
   it("costs no station an error when its connections are cut while stations are answered", async () => {
     const stations = await start();
@@ -210,7 +210,7 @@ describe("a database that comes back, or answers, before anybody loses patience"
       const answers = await Promise.all(stations.map((station) => station.measured(minute)));
       for (const answer of answers) expect(answer[0]).toBe(3);
     }
-    expect((await fetch(`${running.csms.httpUrl}/health/ready`)).status).toBe(200);
+    await expect.poll(async () => (await fetch(`${running.csms.httpUrl}/health/ready`)).status).toBe(200);
     await Promise.all(stations.map((station) => station.expectCharged(4)));
     relay.slowDown(0);
   });

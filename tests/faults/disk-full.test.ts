@@ -27,7 +27,7 @@ async function expectHonesty(running: RunningCsms, reason: string, fill: () => u
     meterValue: [{ timestamp: at(minute), sampledValue: [{ value: String(1_000 + 100 * minute) }] }],
   });
   await station.call("MeterValues", measured(1));
-  expect(await readiness(running)).toEqual({ status: 200, reasons: {} });
+  await expect.poll(() => readiness(running)).toEqual({ status: 200, reasons: {} });
 
   await fill();
   const refused = await eventually("a refusal", async () => {
@@ -35,7 +35,7 @@ async function expectHonesty(running: RunningCsms, reason: string, fill: () => u
     return answer[0] === 4 ? answer : undefined;
   });
   expect(refused[2]).toBe("InternalError");
-  expect(await readiness(running)).toEqual({ status: 503, reasons: { writes: reason } });
+  await expect.poll(() => readiness(running)).toEqual({ status: 503, reasons: { writes: reason } });
   expect(await counted(running, "polyphase_database_writable")).toBe(0);
   expect(await counted(running, "polyphase_database_up")).toBe(1);
   expect(await running.api("PUT", "/id-tokens/TAG2", { type: "ISO14443", status: "Accepted" })).toMatchObject({

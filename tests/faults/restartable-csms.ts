@@ -1,7 +1,14 @@
 import { type Csms, createLog, loadConfig, startCsms } from "@polyphase/csms";
 import { ManualTimers } from "@polyphase/ocpp";
 import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
-import { type ApiAnswer, adminToken, callApi, type RunningCsms, stationUrl } from "../system/running-csms.ts";
+import {
+  type ApiAnswer,
+  adminToken,
+  callApi,
+  patientDatabaseTimes,
+  type RunningCsms,
+  stationUrl,
+} from "../system/running-csms.ts";
 
 /** Where the clock of the CSMS stands when a test does not say. */
 const STARTS_AT = "2026-03-10T12:00:00Z";
@@ -84,7 +91,8 @@ export class RestartableCsms implements RunningCsms {
       ...this.#settings,
     });
     const log = createLog({ level: config.logLevel });
-    this.#csms = await startCsms({ config, log, clock: this.clock, timers: this.timers, version: "0.0.0-test" });
+    const how = { clock: this.clock, timers: this.timers, databaseTimes: patientDatabaseTimes };
+    this.#csms = await startCsms({ config, log, version: "0.0.0-test", ...how });
     return this.#csms;
   }
 }

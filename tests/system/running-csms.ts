@@ -58,6 +58,14 @@ export async function listAll(httpUrl: string, path: string): Promise<Item[]> {
   return items;
 }
 
+/** For tests in which the database is there all the time: a busy machine must not make it look away. */
+export const patientDatabaseTimes = {
+  answerTimeoutMs: 60_000,
+  connectTimeoutMs: 60_000,
+  attemptTimeoutMs: 60_000,
+  patienceMs: 60_000,
+} as const;
+
 /**
  * Starts a CSMS in this process. `settings` are variables of the environment. The lines of its log go to `destination`
  * from the level on that `POLYPHASE_LOG_LEVEL` says, which is none unless it is set.
@@ -77,7 +85,7 @@ export async function runCsms(
     ...settings,
   });
   const log = createLog({ level: config.logLevel, ...(destination === undefined ? {} : { destination }) });
-  const csms = await startCsms({ config, log, version: "0.0.0-test" });
+  const csms = await startCsms({ config, log, version: "0.0.0-test", databaseTimes: patientDatabaseTimes });
   return {
     csms,
     databaseUrl: database.url,
