@@ -1,69 +1,44 @@
 import type { Ocpp16, Ocpp21 } from "@polyphase/ocpp";
-import { ManualClock, startTestDatabase, type TestDatabase } from "@polyphase/testing";
-import type { FastifyInstance } from "fastify";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CommandNotSupportedError } from "../../gateway/station-messages.ts";
 import { createDiagnostics } from "../diagnostics/index.ts";
-import {
-  type BlockDatabase,
-  ManualTimers,
-  openBlockDatabase,
-  serveBlocks,
-  silentLog,
-  TestGateway,
-} from "../fixture.ts";
-import { createProvisioning, type Provisioning, migrations as provisioningMigrations } from "../provisioning/index.ts";
+import { silentLog } from "../fixture.ts";
+import { ProvisioningBench } from "../provisioning/fixture.ts";
 import { type Availability, createAvailability, migrations } from "./index.ts";
 
-const allMigrations = { ...provisioningMigrations, ...migrations };
-let testDatabase: TestDatabase;
-let blocks: BlockDatabase;
-let clock: ManualClock;
-let gateway: TestGateway;
-let provisioning: Provisioning;
+const tables = ["connector", "connector_status_change"];
+let bench: ProvisioningBench;
 let availability: Availability;
-let server: FastifyInstance;
 
 beforeAll(async () => {
-  testDatabase = await startTestDatabase();
-  blocks = await openBlockDatabase(testDatabase.url, allMigrations);
+  bench = await ProvisioningBench.open({ migrations, tables });
 });
-afterAll(async () => {
-  await blocks.close();
-  await testDatabase.drop();
-});
+afterAll(() => bench.close());
 
 async function start(): Promise<void> {
-  const { database, groupCommit } = blocks;
-  provisioning = createProvisioning({ database, groupCommit, clock, timers: new ManualTimers(), log: silentLog });
-  availability = createAvailability({ database, groupCommit, log: silentLog, provisioning });
-  gateway = new TestGateway(clock, groupCommit);
-  for (const block of [provisioning, availability]) {
-    block.registerRoutes(gateway.routes);
-    block.registerCommands(gateway.commands, gateway.stations);
-  }
-  createDiagnostics({ provisioning }).registerRoutes(gateway.routes);
-  server = await serveBlocks(provisioning.api, availability.api);
-  await provisioning.load();
+  const { database, groupCommit } = bench.blocks;
+  await bench.start({}, (provisioning) => {
+    availability = createAvailability({ database, groupCommit, log: silentLog, provisioning });
+    return [availability];
+  });
+  createDiagnostics({ provisioning: bench.provisioning }).registerRoutes(bench.gateway.routes);
+  await bench.provisioning.load();
   await availability.load();
 }
 
 beforeEach(async () => {
-  for (const table of ["station", "variable", "connector", "connector_status_change"]) {
-    await blocks.database.deleteFrom(table as never).execute();
-  }
-  clock = new ManualClock("2026-03-01T12:00:00Z");
+  await bench.empty();
   await start();
-  await server.inject({ method: "PUT", url: "/api/v1/stations/CS1", payload: {} });
-  blocks.events.length = 0;
+  await bench.put("CS1");
+  bench.blocks.events.length = 0;
 });
-afterEach(() => server.close());
+afterEach(() => bench.end());
 
 const status16 = (status: Ocpp16.ChargePointStatus, more: Partial<Ocpp16.StatusNotificationRequest> = {}) =>
-  gateway.receive("1.6", "CS1", "StatusNotification", { connectorId: 1, errorCode: "NoError", status, ...more });
+  bench.gateway.receive("1.6", "CS1", "StatusNotification", { connectorId: 1, errorCode: "NoError", status, ...more });
 const status21 = (connectorStatus: Ocpp21.ConnectorStatusEnumType, timestamp: string) =>
-  gateway.receive("2.1", "CS1", "StatusNotification", { evseId: 1, connectorId: 1, connectorStatus, timestamp });
-const evses = async () => (await server.inject("/api/v1/stations/CS1/evses")).json();
+  bench.gateway.receive("2.1", "CS1", "StatusNotification", { evseId: 1, connectorId: 1, connectorStatus, timestamp });
+const evses = async () => (await bench.server.inject("/api/v1/stations/CS1/evses")).json();
 const state = () => availability.state("CS1", 1, 1);
 
 describe("StatusNotification", () => {
@@ -108,7 +83,7 @@ describe("StatusNotification", () => {
       Faulted: "Faulted",
     } as const satisfies Record<Ocpp16.ChargePointStatus, Ocpp21.ConnectorStatusEnumType>;
     for (const [status, expected] of Object.entries(statuses)) {
-      clock.advance(1_000);
+      bench.clock.advance(1_000);
       await status16(status as Ocpp16.ChargePointStatus);
       expect(state()).toMatchObject({ status: expected, detail: status });
     }
@@ -120,14 +95,14 @@ describe("StatusNotification", () => {
   });
 
   test("only a change writes and tells", async () => {
-    const changes = () => blocks.groupCommit.counts().units;
+    const changes = () => bench.blocks.groupCommit.counts().units;
     await status16("Available");
     const before = changes();
     await status16("Available", { timestamp: "2026-03-01T12:00:00Z" });
     expect(changes()).toBe(before);
-    expect(blocks.events.map(({ type }) => type)).toEqual(["connector.status-changed"]);
+    expect(bench.blocks.events.map(({ type }) => type)).toEqual(["connector.status-changed"]);
     await status16("Charging");
-    expect(blocks.events.at(-1)).toMatchObject({
+    expect(bench.blocks.events.at(-1)).toMatchObject({
       type: "connector.status-changed",
       stationId: "CS1",
       data: { evseId: 1, connectorId: 1, status: "Occupied" },
@@ -138,7 +113,7 @@ describe("StatusNotification", () => {
     const fault = { errorCode: "GroundFailure", info: "RCD", vendorErrorCode: "E7", vendorId: "acme" } as const;
     await status16("Faulted", fault);
     await status16("Faulted", fault);
-    const faults = blocks.events.filter(({ type }) => type === "station.fault-reported");
+    const faults = bench.blocks.events.filter(({ type }) => type === "station.fault-reported");
     expect(faults).toMatchObject([{ data: { evseId: 1, errorCode: "GroundFailure", info: "RCD" } }]);
     expect(state()).toMatchObject({ errorCode: "GroundFailure", vendorErrorCode: "E7", vendorId: "acme" });
     await status16("Available");
@@ -156,14 +131,14 @@ describe("StatusNotification", () => {
 
   test("clocks that were never set, or run ahead, do not freeze the status", async () => {
     await status21("Available", "2099-01-01T00:00:00Z");
-    clock.advance(1_000);
+    bench.clock.advance(1_000);
     await status21("Occupied", "1970-01-01T00:00:10Z");
     expect(state()).toMatchObject({ status: "Occupied", since: new Date("2026-03-01T12:00:01Z") });
   });
 
   test("after a boot, which may set the clock back, what comes is taken as newer", async () => {
     await status21("Occupied", "2026-03-01T11:50:00Z");
-    await gateway.receive("2.1", "CS1", "BootNotification", {
+    await bench.gateway.receive("2.1", "CS1", "BootNotification", {
       reason: "PowerUp",
       chargingStation: { vendorName: "Acme", model: "Two" },
     });
@@ -181,11 +156,10 @@ describe("StatusNotification", () => {
 
   test("what cannot be stored is not shown, and is taken when the station repeats it", async () => {
     await status16("Available");
-    await blocks.groupCommit.close();
+    await bench.blocks.groupCommit.close();
     await expect(status16("Faulted")).rejects.toMatchObject({ name: "DatabaseUnavailableError" });
     expect(state()).toMatchObject({ status: "Available" });
-    await blocks.close();
-    blocks = await openBlockDatabase(testDatabase.url, allMigrations);
+    await bench.reconnect();
     await start();
     await status16("Faulted");
     expect(state()).toMatchObject({ status: "Faulted" });
@@ -211,7 +185,7 @@ const eventData = (component: Ocpp21.ComponentType, variable: string, actualValu
   ...more,
 });
 const notifyEvent = (...events: object[]) =>
-  gateway.receive("2.1", "CS1", "NotifyEvent", {
+  bench.gateway.receive("2.1", "CS1", "NotifyEvent", {
     generatedAt: "2026-03-01T11:59:30Z",
     seqNo: 0,
     eventData: events,
@@ -233,7 +207,7 @@ describe("NotifyEvent", () => {
 
   test("N07: values are kept as values of their variables", async () => {
     await notifyEvent(eventData({ name: "TokenReader" }, "Temperature", "41.5"));
-    const { items } = (await server.inject("/api/v1/stations/CS1/variables")).json();
+    const { items } = (await bench.server.inject("/api/v1/stations/CS1/variables")).json();
     expect(items).toMatchObject([{ component: "TokenReader", variable: "Temperature", value: "41.5" }]);
   });
 
@@ -244,19 +218,19 @@ describe("NotifyEvent", () => {
       eventData(component, "Current", "9", { trigger: "Alerting", severity: 7 }),
     );
     await notifyEvent(eventData(component, "Problem", "false", { trigger: "Alerting", cleared: true }));
-    const faults = blocks.events.filter(({ type }) => type === "station.fault-reported");
+    const faults = bench.blocks.events.filter(({ type }) => type === "station.fault-reported");
     expect(faults.map(({ data }) => data)).toEqual([{ evseId: 1, errorCode: "RCD", info: "6 mA" }]);
   });
 
   test("shows how far the station's clock is off", async () => {
-    clock.set("2026-03-01T11:59:10Z");
+    bench.clock.set("2026-03-01T11:59:10Z");
     await notifyEvent(eventData({ name: "TokenReader" }, "Temperature", "41.5"));
-    expect((await server.inject("/api/v1/stations/CS1")).json()).toMatchObject({ clockOffsetS: 20 });
+    expect((await bench.server.inject("/api/v1/stations/CS1")).json()).toMatchObject({ clockOffsetS: 20 });
   });
 });
 
 test("B07: AvailabilityState in a report is the connector's status", async () => {
-  await gateway.receive("2.1", "CS1", "NotifyReport", {
+  await bench.gateway.receive("2.1", "CS1", "NotifyReport", {
     requestId: 1,
     seqNo: 0,
     generatedAt: "2026-03-01T12:00:00Z",
@@ -274,11 +248,12 @@ test("B07: AvailabilityState in a report is the connector's status", async () =>
 describe("the list of changes", () => {
   test("has the newest first, in pages", async () => {
     for (const status of ["Available", "Preparing", "Charging"] as const) {
-      clock.advance(1_000);
+      bench.clock.advance(1_000);
       await status16(status);
     }
     await status16("Available", { connectorId: 2 });
-    const page = async (query: string) => (await server.inject(`/api/v1/stations/CS1/status-changes?${query}`)).json();
+    const page = async (query: string) =>
+      (await bench.server.inject(`/api/v1/stations/CS1/status-changes?${query}`)).json();
     const first = await page("evseId=1&limit=2");
     const second = await page(`evseId=1&limit=2&cursor=${first.nextCursor}`);
     const details = [...first.items, ...second.items].map(({ detail }: { detail: string }) => detail);
@@ -289,21 +264,21 @@ describe("the list of changes", () => {
 
   test("keeps the last 256 of each connector", async () => {
     for (let change = 0; change < 260; change += 1) {
-      clock.advance(1_000);
+      bench.clock.advance(1_000);
       await status16(change % 2 === 0 ? "Available" : "Charging");
     }
-    const { items } = (await server.inject("/api/v1/stations/CS1/status-changes?limit=500")).json();
+    const { items } = (await bench.server.inject("/api/v1/stations/CS1/status-changes?limit=500")).json();
     expect(items).toHaveLength(256);
-    expect(items[0]).toMatchObject({ detail: "Charging", receivedAt: clock.now().toISOString() });
+    expect(items[0]).toMatchObject({ detail: "Charging", receivedAt: bench.clock.now().toISOString() });
   });
 });
 
 describe("changeAvailability", () => {
   test("OCPP 1.6 §5.2: of the station is connector 0, of an EVSE its number", async () => {
-    const asked = gateway.stations.connect("CS1", "1.6", () => ({ status: "Scheduled" }));
+    const asked = bench.gateway.stations.connect("CS1", "1.6", () => ({ status: "Scheduled" }));
     const inoperative = { operationalStatus: "Inoperative" };
-    expect(await gateway.commands.run("CS1", "changeAvailability", inoperative)).toEqual({ status: "Scheduled" });
-    await gateway.commands.run("CS1", "changeAvailability", { ...inoperative, evse: { id: 2, connectorId: 1 } });
+    expect(await bench.gateway.commands.run("CS1", "changeAvailability", inoperative)).toEqual({ status: "Scheduled" });
+    await bench.gateway.commands.run("CS1", "changeAvailability", { ...inoperative, evse: { id: 2, connectorId: 1 } });
     expect(asked.calls.map(({ payload }) => payload)).toEqual([
       { connectorId: 0, type: "Inoperative" },
       { connectorId: 2, type: "Inoperative" },
@@ -311,9 +286,9 @@ describe("changeAvailability", () => {
   });
 
   test("of a second connector of an EVSE is nothing that family 1 has", async () => {
-    gateway.stations.connect("CS1", "1.6", () => ({ status: "Accepted" }));
+    bench.gateway.stations.connect("CS1", "1.6", () => ({ status: "Accepted" }));
     const request = { operationalStatus: "Operative", evse: { id: 1, connectorId: 2 } };
-    await expect(gateway.commands.run("CS1", "changeAvailability", request)).rejects.toBeInstanceOf(
+    await expect(bench.gateway.commands.run("CS1", "changeAvailability", request)).rejects.toBeInstanceOf(
       CommandNotSupportedError,
     );
   });
@@ -321,9 +296,9 @@ describe("changeAvailability", () => {
 
 test("connectors of a deleted station are forgotten", async () => {
   await status16("Available");
-  await server.inject({ method: "DELETE", url: "/api/v1/stations/CS1" });
+  await bench.server.inject({ method: "DELETE", url: "/api/v1/stations/CS1" });
   expect(availability.states("CS1")).toEqual([]);
-  expect((await server.inject("/api/v1/stations/CS1/evses")).statusCode).toBe(404);
+  expect((await bench.server.inject("/api/v1/stations/CS1/evses")).statusCode).toBe(404);
   await start();
   expect(availability.states("CS1")).toEqual([]);
 });
