@@ -1,4 +1,5 @@
-// `npm run bench -- NAME`: installs and builds when needed, then runs bench/NAME. Without a name, all of them.
+// `npm run bench -- NAME`: installs and builds when needed, then runs bench/NAME. Without a name, all of them; the exit
+// code is that of the first that failed.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -14,10 +15,12 @@ if (name !== undefined && !all.includes(name)) {
   console.error(`There is no benchmark "${name}". There are: ${all.join(", ")}.`);
   process.exit(2);
 }
+let status = 0;
 for (const bench of name === undefined ? all : [name]) {
   const result = spawnSync(process.execPath, ["--import", "tsx", join(folder, bench, "main.ts"), ...args], {
     cwd: root,
     stdio: "inherit",
   });
-  if (result.status !== 0) process.exit(result.status ?? 1);
+  status ||= result.status ?? 1;
 }
+process.exit(status);

@@ -5,7 +5,15 @@ import { BenchDatabase, CsmsUnderTest } from "./csms-under-test.ts";
 import type { FleetOrder, FleetSetting, StormReport } from "./fleet-plan.ts";
 import { residentMib, watchPeak } from "./memory.ts";
 import { processorSeconds } from "./processor-time.ts";
-import { databaseSeconds, identities, registerStations, startEndpoint, type Target, targetOf } from "./rate.ts";
+import {
+  databaseSeconds,
+  identities,
+  registerStations,
+  startEndpoint,
+  startMessageLoad,
+  type Target,
+  targetOf,
+} from "./rate.ts";
 
 const OTHERS = 50;
 /** TransactionEvents per second of the others together. */
@@ -57,8 +65,8 @@ interface DisturbedStorm extends Storm {
 /** A storm on a CSMS that was started just now, so that no password was verified before, beside stations that charge. */
 async function stormOn(database: BenchDatabase, stations: number, withPassword: boolean): Promise<DisturbedStorm> {
   const csms = await CsmsUnderTest.start(database);
-  const setting = { port: csms.port, workload: "transaction-events", stations: OTHERS, prefix: "OTHER-" };
-  const [others] = await BenchProcess.start("./message-load.ts", { ...setting, withPassword: true });
+  const fleetOfOthers = { workload: "transaction-events", stations: OTHERS, prefix: "OTHER-" } as const;
+  const others = await startMessageLoad(targetOf(csms), { ...fleetOfOthers, withPassword: true });
   const order = (seconds: number) => others.ask<LoadReport>({ seconds, perSecond: OTHERS_PER_SECOND });
   try {
     await order(3);

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { holding } from "./leftovers.ts";
 
 /** The path of a file beside this one. */
 export const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -7,12 +8,14 @@ export const here = (path: string): string => fileURLToPath(new URL(path, import
 /** A process of the benchmark that is told what to do over its channel, one thing at a time. */
 export class BenchProcess {
   readonly #child: ChildProcess;
+  readonly #kill: () => Promise<void>;
   readonly #arrived: unknown[] = [];
   #awaited: { resolve(message: unknown): void; reject(error: Error): void } | undefined;
   #ended: Error | undefined;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    this.#kill = holding(() => void child.kill("SIGKILL"));
     child.on("message", (message) => {
       const awaited = this.#awaited;
       this.#awaited = undefined;
@@ -22,6 +25,7 @@ export class BenchProcess {
     child.once("exit", (code, signal) => {
       this.#ended = new Error(`a process of the benchmark ended with ${code ?? signal}`);
       this.#awaited?.reject(this.#ended);
+      this.end();
     });
   }
 
@@ -44,7 +48,7 @@ export class BenchProcess {
 
   /** Ends it at once. */
   end(): void {
-    this.#child.kill("SIGKILL");
+    void this.#kill();
   }
 
   #next(): Promise<unknown> {

@@ -7,22 +7,31 @@ import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@polyphase/csms/embedded-postgres";
 import pg from "pg";
 import { here } from "./child-process.ts";
+import { holding } from "./leftovers.ts";
 
 const TOKEN = "benchmark-administrator";
 
+/** Longer than the CSMS waits for what is under way when it is stopped. */
+const STOP_PATIENCE_MS = 30_000;
+
 /** The embedded PostgreSQL with fsync on, in a folder of its own below the system's temporary one. */
 export class BenchDatabase {
-  readonly #folder: string;
   readonly #postgres: EmbeddedPostgres;
+  /** Stops it and removes its folder. */
+  readonly remove: () => Promise<void>;
 
-  private constructor(folder: string, postgres: EmbeddedPostgres) {
-    this.#folder = folder;
+  private constructor(postgres: EmbeddedPostgres, removeFolder: () => Promise<void>) {
     this.#postgres = postgres;
+    this.remove = holding(async () => {
+      await postgres.stop();
+      await removeFolder();
+    });
   }
 
   static async start(): Promise<BenchDatabase> {
     const folder = await mkdtemp(join(tmpdir(), "polyphase-bench-"));
-    return new BenchDatabase(folder, await startEmbeddedPostgres({ directory: join(folder, "postgresql") }));
+    const removeFolder = holding(() => rm(folder, { recursive: true, force: true }));
+    return new BenchDatabase(await startEmbeddedPostgres({ directory: join(folder, "postgresql") }), removeFolder);
   }
 
   get url(): string {
@@ -44,26 +53,23 @@ export class BenchDatabase {
       await client.end();
     }
   }
-
-  async remove(): Promise<void> {
-    await this.#postgres.stop();
-    await rm(this.#folder, { recursive: true, force: true });
-  }
 }
 
 /** The compiled command as a process of its own, on a {@link BenchDatabase}. */
 export class CsmsUnderTest {
   readonly database: BenchDatabase;
   readonly #child: ChildProcess;
+  readonly #end: () => Promise<void>;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
   readonly port: number;
   readonly #httpPort: number;
 
-  private constructor(database: BenchDatabase, child: ChildProcess, port: number, httpPort: number) {
+  private constructor(database: BenchDatabase, child: ChildProcess, end: () => Promise<void>, ports: Ports) {
     this.database = database;
     this.#child = child;
-    this.port = port;
-    this.#httpPort = httpPort;
+    this.#end = end;
+    this.port = ports.ocpp;
+    this.#httpPort = ports.http;
   }
 
   /**
@@ -87,18 +93,8 @@ export class CsmsUnderTest {
         POLYPHASE_LOG_LEVEL: "error",
       },
     });
-    let output = "";
-    const [port, httpPort] = await new Promise<readonly [number, number]>((resolve, reject) => {
-      child.once("exit", () => reject(new Error(`the CSMS did not start: ${output}`)));
-      child.stdout?.on("data", (chunk: Buffer) => {
-        output += chunk.toString();
-        const ports = [/ws:\/\/[^:]+:(\d+)\/ocpp/, /http:\/\/[^:]+:(\d+)\/api/].map(
-          (pattern) => pattern.exec(output)?.[1],
-        );
-        if (/^ready$/m.test(output)) resolve([Number(ports[0]), Number(ports[1])]);
-      });
-    });
-    return new CsmsUnderTest(database, child, port, httpPort);
+    const end = holding(() => terminate(child));
+    return new CsmsUnderTest(database, child, end, await portsOf(child));
   }
 
   get pid(): number {
@@ -132,11 +128,38 @@ export class CsmsUnderTest {
   /** Stops it in good order; the database stays. */
   async stop(): Promise<void> {
     this.#agent.destroy();
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const ended = once(this.#child, "exit");
-    this.#child.kill("SIGTERM");
-    await ended;
+    await this.#end();
   }
+}
+
+interface Ports {
+  readonly ocpp: number;
+  readonly http: number;
+}
+
+/** Where a CSMS listens, once it is ready. @throws Error with its output when it ends before */
+function portsOf(child: ChildProcess): Promise<Ports> {
+  let output = "";
+  return new Promise((resolve, reject) => {
+    child.once("exit", () => reject(new Error(`the CSMS did not start: ${output}`)));
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      const [ocpp, http] = [/ws:\/\/[^:]+:(\d+)\/ocpp/, /http:\/\/[^:]+:(\d+)\/api/].map((pattern) =>
+        Number(pattern.exec(output)?.[1]),
+      );
+      if (ocpp !== undefined && http !== undefined && /^ready$/m.test(output)) resolve({ ocpp, http });
+    });
+  });
+}
+
+/** Stops a process in good order, or by force when it does not. */
+async function terminate(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  const patience = setTimeout(() => child.kill("SIGKILL"), STOP_PATIENCE_MS);
+  await ended;
+  clearTimeout(patience);
 }
 
 /** Runs something with a CSMS on a fresh database, and removes both. */

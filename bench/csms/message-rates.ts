@@ -1,25 +1,10 @@
 import { atLeast, atMost, type Figure, fleetSizes, secondsEach } from "./bench-case.ts";
-import { BenchProcess } from "./child-process.ts";
-import { type BenchDatabase, withCsms } from "./csms-under-test.ts";
-import type { MessageLoadSetting } from "./message-load.ts";
-import {
-  identities,
-  type Measured,
-  measureRate,
-  registerStations,
-  startEndpoint,
-  type Target,
-  targetOf,
-  warmUp,
-} from "./rate.ts";
+import type { BenchDatabase } from "./csms-under-test.ts";
+import { besideFloor, type FleetRates, measureFleetRates } from "./fleet-rates.ts";
+import { identities, registerStations, startMessageLoad, targetOf } from "./rate.ts";
 import type { Workload } from "./workloads.ts";
 
-/** What was measured with one fleet: flat out, at half of that rate, and without the CSMS. */
-export interface FleetRates {
-  readonly bare: Measured;
-  readonly full: Measured;
-  readonly half: Measured;
-}
+const PREFIX = "BENCH-";
 
 /** The figures of one fleet. Only 200 stations have a goal for the rate. */
 export function rateFigures(stations: number, what: string, { bare, full, half }: FleetRates): readonly Figure[] {
@@ -47,34 +32,6 @@ export function rateFigures(stations: number, what: string, { bare, full, half }
   ];
 }
 
-async function startLoad(target: Target, setting: Omit<MessageLoadSetting, "port">): Promise<BenchProcess> {
-  const [load] = await BenchProcess.start("./message-load.ts", { ...setting, port: target.port });
-  return load;
-}
-
-async function measureFleet(
-  bare: Target,
-  csms: Target,
-  workload: Workload["name"],
-  stations: number,
-): Promise<FleetRates> {
-  const fleet = { workload, stations, prefix: "BENCH-" };
-  const order = { seconds: secondsEach, perSecond: 0 };
-  const bareLoad = await startLoad(bare, { ...fleet, withPassword: false });
-  await warmUp(bareLoad);
-  const bareRate = await measureRate(bare, bareLoad, order);
-  bareLoad.end();
-  const load = await startLoad(csms, { ...fleet, withPassword: true });
-  try {
-    await warmUp(load);
-    const full = await measureRate(csms, load, order);
-    const half = await measureRate(csms, load, { ...order, perSecond: full.perSecond / 2 });
-    return { bare: bareRate, full, half };
-  } finally {
-    load.end();
-  }
-}
-
 /** Rows per second of a script that does nothing but write one row a message, 100 to a statement, each durable. */
 async function plainRowsPerSecond(database: BenchDatabase): Promise<number> {
   const size = 100;
@@ -83,7 +40,7 @@ async function plainRowsPerSecond(database: BenchDatabase): Promise<number> {
       "create table plain_event (station_id text, transaction_id text, seq_no integer, at timestamptz, payload jsonb, primary key (station_id, transaction_id, seq_no))",
     );
     const payload = JSON.stringify({ value: [1_000, 11_040.5, 16.02], triggerReason: "MeterValuePeriodic" });
-    const stationIds = identities("BENCH-", size);
+    const stationIds = identities(PREFIX, size);
     const same = <T>(value: T): T[] => stationIds.map(() => value);
     const begin = performance.now();
     let rows = 0;
@@ -102,22 +59,19 @@ async function plainRowsPerSecond(database: BenchDatabase): Promise<number> {
 /** Measures one kind of message with fleets of several sizes, and a plain script that writes as much. */
 export async function messageRates(workload: Workload["name"], what: string): Promise<readonly Figure[]> {
   const sizes = fleetSizes("50,200,1000");
-  const endpoint = await startEndpoint();
-  try {
-    return await withCsms(async (csms) => {
-      await registerStations(csms, identities("BENCH-", Math.max(...sizes)));
-      const figures: Figure[] = [];
-      let best = 0;
-      for (const stations of sizes) {
-        const rates = await measureFleet(endpoint.target, targetOf(csms), workload, stations);
-        best = Math.max(best, rates.full.perSecond);
-        figures.push(...rateFigures(stations, what, rates));
-      }
-      const plain = await plainRowsPerSecond(csms.database);
-      const floor = { what: "plain script, 100 rows a durable statement", value: plain };
-      return [...figures, { what: `best rate, ${what} per second`, measured: { value: best, unit: "/s" }, floor }];
-    });
-  } finally {
-    endpoint.process.end();
-  }
+  return besideFloor(async (bare, csms) => {
+    await registerStations(csms, identities(PREFIX, Math.max(...sizes)));
+    const figures: Figure[] = [];
+    let best = 0;
+    for (const stations of sizes) {
+      const rates = await measureFleetRates(bare, targetOf(csms), (target, withPassword) =>
+        startMessageLoad(target, { workload, stations, prefix: PREFIX, withPassword }),
+      );
+      best = Math.max(best, rates.full.perSecond);
+      figures.push(...rateFigures(stations, what, rates));
+    }
+    const plain = await plainRowsPerSecond(csms.database);
+    const floor = { what: "plain script, 100 rows a durable statement", value: plain };
+    return [...figures, { what: `best rate, ${what} per second`, measured: { value: best, unit: "/s" }, floor }];
+  });
 }

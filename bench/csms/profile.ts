@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BenchCase, type Figure, secondsEach } from "./bench-case.ts";
-import { BenchProcess } from "./child-process.ts";
 import { BenchDatabase, CsmsUnderTest } from "./csms-under-test.ts";
-import { identities, registerStations, warmUp } from "./rate.ts";
+import { holding } from "./leftovers.ts";
+import { identities, registerStations, startMessageLoad, targetOf, warmUp } from "./rate.ts";
 
 const STATIONS = 200;
 
@@ -79,8 +79,8 @@ async function profileLoad(folder: string): Promise<ReadonlyMap<string, number>>
   try {
     const csms = await CsmsUnderTest.start(database, folder);
     await registerStations(csms, identities("BENCH-", STATIONS));
-    const fleet = { workload: "transaction-events", stations: STATIONS, prefix: "BENCH-", withPassword: true };
-    const [load] = await BenchProcess.start("./message-load.ts", { ...fleet, port: csms.port });
+    const fleet = { workload: "transaction-events", stations: STATIONS, prefix: "BENCH-", withPassword: true } as const;
+    const load = await startMessageLoad(targetOf(csms), fleet);
     await warmUp(load);
     const from = nowMicros();
     await load.ask({ seconds: secondsEach, perSecond: 0 });
@@ -100,6 +100,7 @@ export const profile: BenchCase = {
   title: `Where the CPU time of the server's thread goes: TransactionEvents of ${STATIONS} stations, as in transaction-events`,
   async run(note) {
     const folder = await mkdtemp(join(tmpdir(), "polyphase-profile-"));
+    const removeFolder = holding(() => rm(folder, { recursive: true, force: true }));
     try {
       const micros = new Map(await profileLoad(folder));
       const idle = micros.get(IDLE) ?? 0;
@@ -109,7 +110,7 @@ export const profile: BenchCase = {
       const sorted = [...micros].sort(([, a], [, b]) => b - a);
       return sorted.map(([what, value]): Figure => ({ what, measured: { value: (100 * value) / busy, unit: "%" } }));
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder();
     }
   },
 };

@@ -1,6 +1,7 @@
 import { BenchProcess } from "./child-process.ts";
 import type { LoadOrder, LoadReport } from "./closed-loop.ts";
 import type { CsmsUnderTest } from "./csms-under-test.ts";
+import type { MessageLoadSetting } from "./message-load.ts";
 import { processorSeconds } from "./processor-time.ts";
 import { passwordOf } from "./workloads.ts";
 
@@ -28,6 +29,16 @@ export function targetOf(csms: CsmsUnderTest): Target {
 export async function startEndpoint(): Promise<{ readonly target: Target; readonly process: BenchProcess }> {
   const [process, { port }] = await BenchProcess.start<{ port: number }>("./endpoint.ts", null);
   return { target: { port, pid: process.pid }, process };
+}
+
+/** Starts stations that send one kind of message to a target, in a process of their own. */
+export async function startMessageLoad(
+  { port }: Target,
+  fleet: Omit<MessageLoadSetting, "port">,
+): Promise<BenchProcess> {
+  const setting: MessageLoadSetting = { ...fleet, port };
+  const [load] = await BenchProcess.start("./message-load.ts", setting);
+  return load;
 }
 
 /** CPU seconds of PostgreSQL with all its processes so far; 0 for a target without. */

@@ -1,8 +1,7 @@
-import { atLeast, atMost, type BenchCase, type Figure, secondsEach } from "./bench-case.ts";
+import { atLeast, atMost, type BenchCase, type Figure } from "./bench-case.ts";
 import { BenchProcess } from "./child-process.ts";
-import { withCsms } from "./csms-under-test.ts";
-import type { FleetRates } from "./message-rates.ts";
-import { identities, measureRate, registerStations, startEndpoint, type Target, targetOf, warmUp } from "./rate.ts";
+import { besideFloor, type FleetRates, measureFleetRates } from "./fleet-rates.ts";
+import { identities, registerStations, type Target, targetOf } from "./rate.ts";
 import type { SoapLoadVersion } from "./soap-envelopes.ts";
 import type { SoapLoadSetting } from "./soap-load.ts";
 
@@ -20,23 +19,6 @@ async function startLoad(target: Target, kind: Kind, withPassword: boolean): Pro
   };
   const [load] = await BenchProcess.start("./soap-load.ts", setting);
   return load;
-}
-
-async function measureKind(bare: Target, csms: Target, kind: Kind): Promise<FleetRates> {
-  const order = { seconds: secondsEach, perSecond: 0 };
-  const bareLoad = await startLoad(bare, kind, false);
-  await warmUp(bareLoad);
-  const bareRate = await measureRate(bare, bareLoad, order);
-  bareLoad.end();
-  const load = await startLoad(csms, kind, true);
-  try {
-    await warmUp(load);
-    const full = await measureRate(csms, load, order);
-    const half = await measureRate(csms, load, { ...order, perSecond: full.perSecond / 2 });
-    return { bare: bareRate, full, half };
-  } finally {
-    load.end();
-  }
 }
 
 function figures({ version, action }: Kind, { bare, full, half }: FleetRates): readonly Figure[] {
@@ -65,22 +47,19 @@ export const soap: BenchCase = {
   title:
     `Requests of ${STATIONS} stations over SOAP 1.5 and 1.6, kept HTTP connections, security profile 1 checked at each ` +
     "request; MeterValues are durable and have three sampled values",
-  async run() {
-    const endpoint = await startEndpoint();
-    try {
-      return await withCsms(async (csms) => {
-        const result: Figure[] = [];
-        for (const version of ["1.5", "1.6"] satisfies SoapLoadVersion[]) {
-          await registerStations(csms, identities(`SOAP${version.replace(".", "")}-`, STATIONS));
-          for (const action of ["MeterValues", "Heartbeat"] as const) {
-            const kind = { version, action };
-            result.push(...figures(kind, await measureKind(endpoint.target, targetOf(csms), kind)));
-          }
+  run: () =>
+    besideFloor(async (bare, csms) => {
+      const result: Figure[] = [];
+      for (const version of ["1.5", "1.6"] satisfies SoapLoadVersion[]) {
+        await registerStations(csms, identities(`SOAP${version.replace(".", "")}-`, STATIONS));
+        for (const action of ["MeterValues", "Heartbeat"] as const) {
+          const kind = { version, action };
+          const rates = await measureFleetRates(bare, targetOf(csms), (target, withPassword) =>
+            startLoad(target, kind, withPassword),
+          );
+          result.push(...figures(kind, rates));
         }
-        return result;
-      });
-    } finally {
-      endpoint.process.end();
-    }
-  },
+      }
+      return result;
+    }),
 };
