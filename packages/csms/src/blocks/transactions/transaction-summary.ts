@@ -45,14 +45,11 @@ interface SumRow {
   readonly exported: number;
 }
 
-/**
- * More than the clocks of any zone were set back at once since 1970: what has a local date lies within so much of the
- * moments between its midnights.
- */
-const FOLD_MS = 8 * 3_600_000;
+/** The clocks of no zone were set back by more since 1995: what has a local date lies so near to its midnights. */
+const FOLD_MS = 3 * 3_600_000;
 const DAY_MS = 86_400_000;
 /** Long enough to hold the rest of a span, and {@link FOLD_MS}. */
-const FIRST_WINDOW_MS = { day: 1.5 * DAY_MS, month: 32 * DAY_MS } as const;
+const FIRST_WINDOW_MS = { day: 1.25 * DAY_MS, month: 32 * DAY_MS } as const;
 
 /** Sums up transactions, in the order of time and stations. */
 export async function sumTransactions(
@@ -92,7 +89,7 @@ async function readSums(
       : sql`date_trunc(${span}::text, ${moment}::timestamptz, ${timeZone}::text)`;
   const stationOf = byStation ? sql`station_id` : sql`''::text`;
   // Stations have few transactions a day each: nothing is won by grouping theirs twice.
-  const momentOf = byStation || span === undefined ? spanOf(sql`first_at`) : MOMENT;
+  const momentOf = byStation ? spanOf(sql`first_at`) : span === undefined ? sql`null::timestamptz` : MOMENT;
   const isWanted = conditions(filter);
   const isOfPage = [sql`true`];
   if (after !== undefined) {
@@ -104,12 +101,14 @@ async function readSums(
     select span, station_id, sum(transactions)::int as transactions, sum(running)::int as running,
       coalesce(sum(imported), 0)::double precision as imported, coalesce(sum(exported), 0)::double precision as exported
     from (
-      select ${spanOf(sql`moment`)} as span, station_id, transactions, 0 as running, imported, exported
+      select ${byStation ? sql`moment` : spanOf(sql`moment`)} as span, station_id, transactions, 0 as running,
+        imported, exported
       from (
         select ${momentOf} as moment, ${stationOf} as station_id,
           count(*) as transactions, sum(imported_milliwatt_hours) as imported, sum(exported_milliwatt_hours) as exported
         from charging_transaction where status <> 'Open' and ${isWanted}
-        group by 1, 2
+        -- Without the offset the zone would be asked for again to leave out what is not of the page.
+        group by 1, 2 offset 0
       ) ended
       union all
       select ${spanOf(sql`first_at`)}, ${stationOf}, 1, 1,
