@@ -36,6 +36,10 @@ function dayOf(at: Date): Date {
   return new Date(Math.floor(at.getTime() / DAY_MS) * DAY_MS);
 }
 
+function hourOf(at: Date): Date {
+  return new Date(Math.floor(at.getTime() / HOUR_MS) * HOUR_MS);
+}
+
 function leastUuid(at: Date): string {
   const hex = at.getTime().toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
@@ -48,6 +52,7 @@ async function createPartitions(client: pg.Client, from: Date, to: Date): Promis
     const suffix = day.toISOString().slice(0, 10).replaceAll("-", "");
     for (const [table, low, high] of [
       ["meter_value", day.toISOString(), next.toISOString()],
+      ["meter_value_hour", day.toISOString(), next.toISOString()],
       ["transaction_event", leastUuid(day), leastUuid(next)],
       ["station_message", day.toISOString(), next.toISOString()],
     ]) {
@@ -100,6 +105,21 @@ const INSERT_VALUES = `
   insert into meter_value (station_id, sampled_at, key, evse_id, connector_id, transaction_id, samples, received_at)
   select station_id, at, id || ':' || i || ':0', evse_id, 1, id, ${SAMPLES}::jsonb, at + interval '300 milliseconds'
   from (${VALUES_OF_HOUR}) value`;
+
+const sums = (measurand: string, unit: string, value: string, phase: string) => `
+  jsonb_build_object('measurand', '${measurand}', 'unit', '${unit}', 'location', 'Outlet'${phase},
+    'count', count(*), 'minimum', min(${value}), 'maximum', max(${value}), 'total', sum(${value}),
+    'first', min(array[extract(epoch from at)::float8, ${value}]),
+    'last', max(array[extract(epoch from at)::float8, ${value}]))`;
+
+/** What the CSMS has stored of an hour that is over. */
+const INSERT_HOUR_SUMS = `
+  insert into meter_value_hour (station_id, hour, meter_values, series)
+  select station_id, $1, count(*), jsonb_build_array(
+    ${sums("Energy.Active.Import.Register", "Wh", SAMPLE_VALUE("i"), "")},
+    ${sums("Power.Active.Import", "W", "power_w", "")},
+    ${sums("Current.Import", "A", "16.02::float8", ", 'phase', 'L1'")})
+  from (${VALUES_OF_HOUR}) value group by station_id order by station_id`;
 
 const INSERT_EVENTS = `
   insert into transaction_event
@@ -202,13 +222,18 @@ export async function loadHistory(open: () => Promise<pg.Client>, history: Histo
   try {
     // What a crash would cost is loaded again; nothing else of the database is changed.
     for (const each of clients) await each.query("set synchronous_commit = off; set work_mem = '128MB'");
-    await createPartitions(client, new Date(history.from.getTime() - 2 * DAY_MS), history.to);
+    await createPartitions(client, new Date(history.from.getTime() - EXPIRED_DAYS * DAY_MS), history.to);
     await createStations(client, history);
     await createSessions(client, history);
     const share = Math.min(1, history.messages / 2 / history.meterValues);
     const loggedFrom = new Date(history.to.getTime() - share * (history.to.getTime() - history.from.getTime()));
     await Promise.all([
-      eachHour(history.from, history.to, (from, to) => client.query(INSERT_VALUES, [from, to])),
+      (async () => {
+        await eachHour(history.from, history.to, (from, to) => client.query(INSERT_VALUES, [from, to]));
+        await eachHour(hourOf(history.from), hourOf(history.to), (from, to) =>
+          client.query(INSERT_HOUR_SUMS, [from, to]),
+        );
+      })(),
       (async () => {
         await other.query(INSERT_TRANSACTIONS);
         await other.query(INSERT_DOMAIN_EVENTS);
@@ -223,12 +248,22 @@ export async function loadHistory(open: () => Promise<pg.Client>, history: Histo
   }
 }
 
-/** Writes one more day of meter values, which lies before the week and beyond a retention of seven days. */
-export async function loadExpiredDay(open: () => Promise<pg.Client>, history: History): Promise<number> {
+/** Days before the week that can be loaded, each to be dropped by itself. */
+export const EXPIRED_DAYS = 3;
+
+/**
+ * Writes one more day of meter values, which lies so many days before the week, and leaves it as PostgreSQL leaves a
+ * day that was stored long ago: vacuumed.
+ */
+export async function loadExpiredDay(
+  open: () => Promise<pg.Client>,
+  history: History,
+  daysBefore: number,
+): Promise<number> {
   const client = await open();
   try {
-    const from = new Date(dayOf(history.from).getTime() - DAY_MS);
-    const to = dayOf(history.from);
+    const from = new Date(dayOf(history.from).getTime() - daysBefore * DAY_MS);
+    const to = new Date(from.getTime() + DAY_MS);
     const meterValues = Math.ceil(history.meterValues / 7);
     await createSessions(client, { ...history, meterValues, from, to: new Date(to.getTime() - 2 * HOUR_MS) });
     await client.query("set synchronous_commit = off");
@@ -237,6 +272,7 @@ export async function loadExpiredDay(open: () => Promise<pg.Client>, history: Hi
       rows += (await client.query(INSERT_VALUES, [begin, end])).rowCount ?? 0;
     });
     await client.query("drop table history_session");
+    await client.query("vacuum analyze meter_value");
     await client.query("checkpoint");
     return rows;
   } finally {
