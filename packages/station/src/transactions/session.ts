@@ -1,11 +1,12 @@
 import type { IdToken, TokenStanding } from "../authorization/id-token.ts";
 import { isSameToken } from "../authorization/id-token.ts";
-import type { Timer } from "../clock.ts";
 import { ElectricVehicle } from "../electric-vehicle/electric-vehicle.ts";
 import type { Evse, Fault } from "../evse/evse.ts";
-import type { MeterSample, SampleContext } from "../metering/meter-sample.ts";
+import type { SampleContext } from "../metering/meter-sample.ts";
 import { SessionSampling } from "../metering/session-sampling.ts";
 import { ChargingTime } from "./charging-time.ts";
+import { EventComposer, type Happening } from "./event-composer.ts";
+import { RestartableTimer } from "./restartable-timer.ts";
 import type { SessionAuthorization, SessionHost } from "./session-host.ts";
 import type {
   ChargingState,
@@ -16,13 +17,8 @@ import type {
 } from "./transaction-event.ts";
 import { type ConnectionFacts, isStartReached, isStopReached } from "./transaction-points.ts";
 
-interface Happening {
-  readonly trigger: TriggerReason;
-  readonly reason?: StoppedReason;
-  readonly token?: IdToken;
-  readonly samples?: readonly MeterSample[];
-  readonly resetKind?: "Hard" | "Soft";
-  /** End the transaction whatever TxStopPoint says. */
+/** What happened, and whether it ends the transaction whatever TxStopPoint says. */
+interface Step extends Happening {
   readonly force?: boolean;
 }
 
@@ -38,21 +34,18 @@ export class Session {
   readonly sampling: SessionSampling;
   readonly #host: SessionHost;
   readonly #chargingTime: ChargingTime;
+  readonly #composer: EventComposer;
+  /** EVConnectionTimeOut, while an authorized driver has not plugged in. */
+  readonly #connectTimer: RestartableTimer;
+  /** Runs while the contactor is closed. */
+  readonly #tickTimer: RestartableTimer;
   #authorization: SessionAuthorization | undefined;
   #transaction: Transaction | undefined;
   /** Why the authorization ended, for the Ended event that may follow later. */
   #endReason: StoppedReason | undefined;
-  /** The token or remote start has not been told to the CSMS yet. */
-  #tokenToReport = false;
-  #remoteStartToReport: number | undefined;
-  #reservationToReport: number | undefined;
-  #connectorToReport = false;
   /** An invalid token may take energy up to this register value. */
   #energyCapWh: number | undefined;
-  #beginMeasured = false;
   #delivering = false;
-  #connectTimer: Timer | undefined;
-  #tickTimer: Timer | undefined;
   /** A transaction ended and its vehicle is still plugged in (1.6: Finishing). */
   finishing = false;
   /** Becomes Inoperative when the transaction ends. */
@@ -65,6 +58,9 @@ export class Session {
     this.#host = host;
     this.sampling = new SessionSampling(evse, host);
     this.#chargingTime = new ChargingTime(host.clock);
+    this.#composer = new EventComposer(evse, host, this.sampling, this.#chargingTime);
+    this.#connectTimer = new RestartableTimer(host.clock);
+    this.#tickTimer = new RestartableTimer(host.clock);
   }
 
   get transaction(): Readonly<Transaction> | undefined {
@@ -108,9 +104,8 @@ export class Session {
   /** Connects a vehicle. @throws Error when one is connected already */
   plugIn(vehicle = new ElectricVehicle()): void {
     if (this.evse.plugged) throw new Error(`EVSE ${this.evse.id} has a vehicle already`);
-    this.#connectTimer?.cancel();
-    this.#connectTimer = undefined;
-    this.#connectorToReport = true;
+    this.#connectTimer.cancel();
+    this.#composer.pluggedIn();
     this.#happen({ trigger: "CablePluggedIn" }, () => {
       this.evse.plugIn(vehicle);
       this.evse.locked = true;
@@ -134,11 +129,9 @@ export class Session {
 
   /** A driver is allowed to charge here. */
   authorize(authorization: SessionAuthorization): void {
-    this.#tokenToReport = true;
     this.#endReason = undefined;
     this.#energyCapWh = undefined;
-    this.#remoteStartToReport = authorization.remoteStartId;
-    this.#reservationToReport = authorization.reservationId;
+    this.#composer.authorized(authorization);
     const trigger = authorization.remoteStartId === undefined ? "Authorized" : "RemoteStart";
     this.#happen({ trigger }, () => {
       this.#authorization = authorization;
@@ -149,8 +142,7 @@ export class Session {
   /** Ends the authorization: by the driver, the CSMS, or because the token turned out to be invalid. */
   endAuthorization(trigger: TriggerReason, reason: StoppedReason, token?: IdToken): void {
     if (this.#authorization === undefined && this.#transaction === undefined) return;
-    this.#connectTimer?.cancel();
-    this.#connectTimer = undefined;
+    this.#connectTimer.cancel();
     this.#endReason = reason;
     this.#happen({ trigger, reason, ...(token === undefined ? {} : { token }) }, () => {
       this.#authorization = undefined;
@@ -161,7 +153,7 @@ export class Session {
   /** Ends the transaction at once, for a reset, a fault or a lost supply. */
   forceEnd(trigger: TriggerReason, reason: StoppedReason, resetKind?: "Hard" | "Soft"): void {
     this.#endReason = reason;
-    this.#connectTimer?.cancel();
+    this.#connectTimer.cancel();
     this.#happen({ trigger, reason, force: true, ...(resetKind === undefined ? {} : { resetKind }) }, () => {
       this.#authorization = undefined;
     });
@@ -233,7 +225,7 @@ export class Session {
 
   /** The station loses its supply or stops: timers end, nothing is reported. */
   halt(): void {
-    this.#connectTimer?.cancel();
+    this.#connectTimer.cancel();
     this.#stopSampling();
   }
 
@@ -247,7 +239,7 @@ export class Session {
     return this.#energyCapWh !== undefined && this.evse.meterWh >= this.#energyCapWh;
   }
 
-  #happen(happening: Happening, change: () => void): void {
+  #happen(happening: Step, change: () => void): void {
     const { settings } = this.#host;
     const before = this.#facts();
     change();
@@ -281,7 +273,7 @@ export class Session {
       chargingState: this.chargingState,
     };
     this.#chargingTime.restart();
-    this.#beginMeasured = false;
+    this.#composer.begin();
     this.sampling.begin();
     this.finishing = false;
     const begin = this.sampling.take("Transaction.Begin", this.#host.settings.txStartedMeasurands, "started");
@@ -296,8 +288,7 @@ export class Session {
     const reason = this.#endReason ?? happening.reason ?? "Local";
     this.#emit("Ended", { ...happening, reason, samples: this.sampling.ended });
     this.#stopSampling();
-    this.#connectTimer?.cancel();
-    this.#connectTimer = undefined;
+    this.#connectTimer.cancel();
     this.#transaction = undefined;
     this.#authorization = undefined;
     this.#endReason = undefined;
@@ -320,7 +311,7 @@ export class Session {
     const { txStartPoint, txStopPoint } = this.#host.settings;
     if (this.#transaction === undefined) {
       if (this.#delivering && !delivered && txStartPoint.includes("EnergyTransfer")) {
-        this.#begin({ trigger: this.#remoteStartToReport === undefined ? "ChargingStateChanged" : "RemoteStart" });
+        this.#begin({ trigger: this.#composer.owesRemoteStart ? "RemoteStart" : "ChargingStateChanged" });
       }
     } else if (delivered && !this.#delivering && txStopPoint.includes("EnergyTransfer")) {
       const reason = this.chargingState === "SuspendedEV" ? "StoppedByEV" : "Other";
@@ -335,12 +326,11 @@ export class Session {
 
   #watchPower(): void {
     if (!this.evse.contactorClosed) {
-      this.#tickTimer?.cancel();
-      this.#tickTimer = undefined;
+      this.#tickTimer.cancel();
       return;
     }
-    this.#tickTimer ??= this.#host.clock.setTimer(TICK_MS, () => {
-      this.#tickTimer = undefined;
+    if (this.#tickTimer.isRunning) return;
+    this.#tickTimer.start(TICK_MS, () => {
       this.evse.update();
       this.#settlePower();
     });
@@ -351,62 +341,15 @@ export class Session {
     if (transaction === undefined) return;
     const state = this.chargingState;
     this.#chargingTime.follow(state === "Charging");
-    const startsCharging = state === "Charging" && transaction.chargingState !== "Charging";
-    transaction.chargingState = state;
-    const token = happening.token ?? (this.#tokenToReport ? this.#authorization?.token : undefined);
-    if (this.#tokenToReport && this.#authorization !== undefined) {
-      transaction.token = this.#authorization.token;
-      if (this.#authorization.group !== undefined) transaction.groupToken = this.#authorization.group;
-      this.#tokenToReport = false;
-    }
-    const remoteStartId = this.#remoteStartToReport;
-    if (remoteStartId !== undefined) transaction.remoteStartId = remoteStartId;
-    const event: TransactionEvent = {
-      eventType,
-      transactionId: transaction.id,
-      evseId: this.evse.id,
-      seqNo: transaction.seqNo++,
-      at: this.#host.stationTime(),
-      // F02.FR.21: the first event after a remote start says so, whatever else happened.
-      triggerReason: remoteStartId === undefined ? happening.trigger : "RemoteStart",
-      chargingState: state,
-      meterWh: this.evse.meterWh,
-      samples: this.#withBeginSample(happening.samples ?? [], startsCharging),
-      offline: !this.#host.isOnline,
-      connectorKnown: this.#connectorToReport && this.evse.plugged,
-      timeSpentChargingS: this.#chargingTime.seconds,
-      ...(token === undefined ? {} : { token }),
-      ...(remoteStartId === undefined ? {} : { remoteStartId }),
-      ...(this.#reservationToReport === undefined ? {} : { reservationId: this.#reservationToReport }),
-      ...(eventType === "Ended" && happening.reason !== undefined ? { stoppedReason: happening.reason } : {}),
-      ...(happening.resetKind === undefined ? {} : { resetKind: happening.resetKind }),
-      ...(startsCharging && this.evse.values.phasesInUse > 0
-        ? { numberOfPhasesUsed: this.evse.values.phasesInUse }
-        : {}),
-    };
-    this.#remoteStartToReport = undefined;
-    this.#reservationToReport = undefined;
-    if (event.connectorKnown) this.#connectorToReport = false;
+    const event = this.#composer.compose(eventType, transaction, state, happening, this.#authorization);
     this.#host.transactionEvent(event, transaction);
   }
 
-  /** E01.FR.17: when the transaction began before a vehicle was there, the first values follow when charging starts. */
-  #withBeginSample(samples: readonly MeterSample[], startsCharging: boolean): readonly MeterSample[] {
-    if (samples.some((sample) => sample.context === "Transaction.Begin")) this.#beginMeasured = true;
-    if (!startsCharging || this.#beginMeasured) return samples;
-    this.#beginMeasured = true;
-    const begin = this.sampling.take("Transaction.Begin", this.#host.settings.txStartedMeasurands, "started");
-    return begin === undefined ? samples : [begin, ...samples];
-  }
-
   #awaitConnection(): void {
-    this.#connectTimer?.cancel();
+    this.#connectTimer.cancel();
     const { evConnectionTimeOutS } = this.#host.settings;
     if (evConnectionTimeOutS <= 0) return;
-    this.#connectTimer = this.#host.clock.setTimer(evConnectionTimeOutS * 1000, () => {
-      this.#connectTimer = undefined;
-      this.endAuthorization("EVConnectTimeout", "Timeout");
-    });
+    this.#connectTimer.start(evConnectionTimeOutS * 1000, () => this.endAuthorization("EVConnectTimeout", "Timeout"));
   }
 
   #startSampling(): void {
@@ -418,7 +361,6 @@ export class Session {
 
   #stopSampling(): void {
     this.sampling.stop();
-    this.#tickTimer?.cancel();
-    this.#tickTimer = undefined;
+    this.#tickTimer.cancel();
   }
 }
