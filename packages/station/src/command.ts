@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { SiteKind } from "./electric-vehicle/arrivals.ts";
+import type { SiteKind } from "./electric-vehicle/site-profiles.ts";
 import { dcSupply, type Supply } from "./evse/electrical.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 import { type StationVersion, stationVersions } from "./simulated-station-options.ts";

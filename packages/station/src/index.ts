@@ -11,8 +11,9 @@ export {
 } from "./clock.ts";
 export { stationCommand } from "./command.ts";
 export { defaultSettings, type Settings, type TxPoint } from "./configuration/settings.ts";
-export { type Arrival, nextArrival, type SiteKind } from "./electric-vehicle/arrivals.ts";
+export { type Arrival, nextArrival } from "./electric-vehicle/arrivals.ts";
 export { ElectricVehicle, type VehicleOptions } from "./electric-vehicle/electric-vehicle.ts";
+export type { SiteKind } from "./electric-vehicle/site-profiles.ts";
 export { type VehicleModel, vehicleModels } from "./electric-vehicle/vehicle-model.ts";
 export { acSupply, dcSupply, type ElectricalValues, type Supply } from "./evse/electrical.ts";
 export type { Fault } from "./evse/evse.ts";

@@ -1,6 +1,7 @@
 import type { Timer } from "./clock.ts";
-import { nextArrival, type SiteKind } from "./electric-vehicle/arrivals.ts";
+import { nextArrival } from "./electric-vehicle/arrivals.ts";
 import { ElectricVehicle } from "./electric-vehicle/electric-vehicle.ts";
+import type { SiteKind } from "./electric-vehicle/site-profiles.ts";
 import { pickVehicleModel } from "./electric-vehicle/vehicle-model.ts";
 import { type Random, seededRandom } from "./random.ts";
 import type { SimulatedStation } from "./simulated-station.ts";
