@@ -1,71 +1,21 @@
-import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
-import type { OcppVersion, SoapVersion, WireMessage } from "@polyphase/ocpp";
+import type { OcppVersion } from "@polyphase/ocpp";
+import { engineOptions, makeDriver, makeLink, wireVersionOf } from "./assembly.ts";
 import type { IdToken } from "./authorization/id-token.ts";
 import { ChargingStation } from "./charging-station.ts";
-import type { ChargingStationOptions } from "./charging-station-options.ts";
 import { type Clock, ScaledClock } from "./clock.ts";
 import type { Settings } from "./configuration/settings.ts";
 import type { Driver } from "./driver.ts";
 import { ElectricVehicle, type VehicleOptions } from "./electric-vehicle/electric-vehicle.ts";
-import type { ElectricalValues, Supply } from "./evse/electrical.ts";
 import type { Fault } from "./evse/evse.ts";
-import { type StationIdentity, simulatedIdentity } from "./identity.ts";
-import { Family1Driver, family1Settings } from "./ocpp1/family1-driver.ts";
-import { Family2Driver, family2Settings } from "./ocpp2/family2-driver.ts";
+import { type EvseView, evseViewOf } from "./evse/evse-view.ts";
 import type { RegistrationStatus } from "./provisioning/registration.ts";
-import { seededRandom } from "./random.ts";
-import {
-  type SimulatedStationOptions,
-  securityProfileOf,
-  storageOf,
-  suppliesOf,
-  transportOf,
-} from "./simulated-station-options.ts";
+import { type SimulatedStationOptions, transportOf } from "./simulated-station-options.ts";
+import type { StationEvents } from "./station-events.ts";
 import type { TokenOutcome } from "./transactions/charging-permission.ts";
-import type { LedgerEntry, TransactionMessage } from "./transactions/offline-queue.ts";
+import type { LedgerEntry } from "./transactions/offline-queue.ts";
 import type { Session } from "./transactions/session.ts";
-import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
-import { JsonLink } from "./transport/json-link.ts";
-import type { Link, LinkListener, LinkOptions } from "./transport/link.ts";
-import { SoapLink } from "./transport/soap-link.ts";
-
-/** Events of a {@link SimulatedStation} with their arguments. */
-export interface StationEvents {
-  /** BootNotification was accepted. */
-  registered: [];
-  /** The registration status changed. */
-  registrationChanged: [status: RegistrationStatus];
-  online: [];
-  offline: [];
-  /** An attempt to reach the CSMS failed; the station goes on trying. */
-  connectFailed: [error: Error];
-  transactionStarted: [event: TransactionEvent];
-  transactionUpdated: [event: TransactionEvent];
-  transactionEnded: [event: TransactionEvent];
-  /** A transaction message was given up after its last attempt. */
-  messageDiscarded: [message: TransactionMessage, error: unknown];
-  /** The station boots after a reset. */
-  rebooted: [reason: string];
-  /** A message crossed the wire. */
-  message: [message: WireMessage];
-}
-
-/** What can be seen of an EVSE. */
-export interface EvseView {
-  readonly id: number;
-  /** Status of the connector in the words of the station's version. */
-  readonly status: string;
-  readonly plugged: boolean;
-  readonly vehicle: ElectricVehicle | undefined;
-  /** Energy register, whole Wh. */
-  readonly meterWh: number;
-  readonly values: ElectricalValues;
-  /** The running transaction. */
-  readonly transaction: Readonly<Transaction> | undefined;
-  /** The token that may charge now. */
-  readonly authorizedToken: IdToken | undefined;
-}
+import type { LinkListener } from "./transport/link.ts";
 
 /**
  * A simulated charging station of any OCPP version: connects to a CSMS, boots, and charges vehicles as told by the
@@ -90,7 +40,7 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
   readonly version: OcppVersion;
   readonly transport: "OCPP-J" | "OCPP-S";
   readonly #engine: ChargingStation;
-  readonly #driver: { current?: Driver } = {};
+  #driver: Driver | undefined;
   readonly #idTokenType: string;
   readonly #ownClock: ScaledClock | undefined;
 
@@ -99,14 +49,13 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
     super();
     this.setMaxListeners(0);
     this.id = options.id;
-    this.version = options.version === "1.6S" ? "1.6" : options.version;
+    this.version = wireVersionOf(options);
     this.transport = transportOf(options);
     this.#idTokenType = options.idTokenType ?? "ISO14443";
-    this.#ownClock = options.clock === undefined ? new ScaledClock({ scale: options.timeScale ?? 1 }) : undefined;
-    const supplies = suppliesOf(options.evses);
-    const identity = { ...simulatedIdentity(options.id, supplies[0]?.kind ?? "AC"), ...options.identity };
+    const clock = options.clock ?? new ScaledClock({ scale: options.timeScale ?? 1 });
+    this.#ownClock = clock instanceof ScaledClock && options.clock === undefined ? clock : undefined;
     this.#engine = new ChargingStation(
-      this.#engineOptions(options, supplies),
+      engineOptions(options, this.version, clock),
       {
         registrationChanged: (status) => {
           this.#tell("registrationChanged", status);
@@ -117,8 +66,11 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
         rebooted: (reason) => this.#tell("rebooted", reason),
         connectFailed: (error) => this.#tell("connectFailed", error),
       },
-      (engine) => this.#makeDriver(engine, identity, securityProfileOf(options)),
-      (engine, driver) => this.#makeLink(engine, driver, options),
+      (engine) => {
+        this.#driver = makeDriver(engine, options, this.version);
+        return this.#driver;
+      },
+      (engine, driver) => makeLink(engine, options, this.version, this.#linkListener(engine, driver)),
     );
   }
 
@@ -133,37 +85,8 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
     }
   }
 
-  #engineOptions(options: SimulatedStationOptions, supplies: readonly Supply[]): ChargingStationOptions {
-    const clock = options.clock ?? this.#ownClock;
-    if (clock === undefined) throw new RangeError("a station needs a clock");
-    const defaults =
-      this.version === "2.0.1" || this.version === "2.1" ? family2Settings() : family1Settings(this.version);
+  #linkListener(engine: ChargingStation, driver: Driver): LinkListener {
     return {
-      clock,
-      random: seededRandom(`${options.seed ?? options.id}/${options.id}`),
-      storage: storageOf(options),
-      supplies,
-      settings: { ...defaults, ...options.settings },
-      synchronizeClock: options.synchronizeClock ?? this.#ownClock?.scale === 1,
-      rebootDurationMs: options.rebootDurationMs ?? 1_000,
-      ledgerSize: options.ledgerSize ?? 10_000,
-      createTransactionId: randomUUID,
-      callTimeoutMs: options.callTimeoutMs,
-    };
-  }
-
-  #makeDriver(engine: ChargingStation, identity: StationIdentity, securityProfile: number): Driver {
-    const { version } = this;
-    const driver =
-      version === "2.0.1" || version === "2.1"
-        ? new Family2Driver(engine, version, identity, { stationId: this.id, securityProfile })
-        : new Family1Driver(engine, version, identity);
-    this.#driver.current = driver;
-    return driver;
-  }
-
-  #makeLink(engine: ChargingStation, driver: Driver, options: SimulatedStationOptions): Link {
-    const listener: LinkListener = {
       answer: (action, payload) => driver.answer(action, payload),
       online: () => {
         engine.online();
@@ -178,22 +101,6 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
       },
       connectFailed: (error) => this.#tell("connectFailed", error),
     };
-    const random = engine.random.fork("transport");
-    const { password, tls, listen, publicUrl } = options;
-    const link: LinkOptions = {
-      url: options.csmsUrl,
-      identity: this.id,
-      version: this.version,
-      backOff: options.backOff ?? engine.backOff,
-      pingIntervalMs: engine.settings.webSocketPingIntervalS * 1000,
-      random: () => random.next(),
-      ...(password === undefined ? {} : { password }),
-      ...(tls === undefined ? {} : { tls }),
-      ...(listen === undefined ? {} : { listen }),
-      ...(publicUrl === undefined ? {} : { publicUrl }),
-    };
-    if (this.transport === "OCPP-J") return new JsonLink(link, listener);
-    return new SoapLink({ ...link, version: this.version as SoapVersion }, listener);
   }
 
   /** Where the station stands with its CSMS. */
@@ -279,16 +186,7 @@ export class SimulatedStation extends EventEmitter<StationEvents> {
   /** What can be seen of an EVSE now. @throws RangeError when there is none with this id */
   evse(evseId: number): EvseView {
     const session = this.#session(evseId);
-    return {
-      id: evseId,
-      status: this.#driver.current?.statusOf(session) ?? "",
-      plugged: session.evse.plugged,
-      vehicle: session.evse.vehicle,
-      meterWh: session.evse.meterWh,
-      values: session.evse.values,
-      transaction: session.transaction,
-      authorizedToken: session.authorization?.token,
-    };
+    return evseViewOf(session, this.#driver?.statusOf(session) ?? "");
   }
 
   /** A vehicle drives into the bay and is not plugged in yet (TxStartPoint ParkingBayOccupancy). */
