@@ -392,5 +392,5 @@ export const rejectionProvocations: Readonly<Record<string, Provocation>> = {
 export const shownElsewhere: Readonly<Record<string, string>> = {
   "unsigned-message": "packages/csms/src/gateway/tolerance/rejections.test.ts",
   "trigger-not-executed": "packages/csms/src/gateway/gateway.test.ts",
-  "boot-put-off": "packages/csms/src/blocks/provisioning/provisioning.test.ts",
+  "boot-put-off": "packages/csms/src/blocks/provisioning/boot.test.ts",
 };
