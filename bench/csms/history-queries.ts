@@ -37,7 +37,7 @@ interface Listed {
 /** What requests ask for beyond identities that are known beforehand. */
 export interface Found {
   readonly transactions: Listed["items"];
-  /** A cursor that lies deep in the list of all transactions. */
+  /** A cursor that lies deep in the list of all transactions; empty where one page holds them all. */
   readonly deepCursor: string;
 }
 
@@ -64,11 +64,12 @@ export function apiQueries(history: History, { transactions, deepCursor }: Found
   };
   const week = `from=${history.from.toISOString()}&to=${history.to.toISOString()}`;
   const one = (choose: Choose) => transactions[choose(transactions.length)];
-  const cursor = encodeURIComponent(deepCursor);
+  // A history of one page has no cursor.
+  const deep = deepCursor === "" ? "" : `&cursor=${encodeURIComponent(deepCursor)}`;
   return [
     { what: "stations, a page of 100", path: (choose) => `/stations?limit=100&site=SITE-${choose(50)}` },
     { what: "transactions, newest 100", path: () => "/transactions?limit=100" },
-    { what: "transactions, 100 deep in the list", path: () => `/transactions?limit=100&cursor=${cursor}` },
+    { what: "transactions, 100 deep in the list", path: () => `/transactions?limit=100${deep}` },
     { what: "transactions of a station", path: (choose) => `/transactions?stationId=${station(choose)}&limit=100` },
     { what: "transactions of a token", path: (choose) => `/transactions?idToken=token-${choose(5_000)}&limit=100` },
     { what: "transactions of a day, ended", path: (choose) => `/transactions?${day(choose)}&status=Ended&limit=100` },
