@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import type { Logger } from "pino";
-import type { Clock } from "../../clock.ts";
+import { type Clock, type ElapsedMs, systemElapsedMs } from "../../clock.ts";
 import { HOUR_MS, storeHourSums } from "./hour-sums.ts";
 
 /** After the end of an hour most of its values have come. */
@@ -18,6 +18,8 @@ export interface HourKeeperOptions {
   readonly log: Logger;
   /** Waits after a statement for as long as that took. Default: a timer. */
   readonly pause?: (timeMs: number, signal: AbortSignal) => Promise<unknown>;
+  /** Default: the machine's. */
+  readonly elapsedMs?: ElapsedMs;
 }
 
 /**
@@ -29,16 +31,18 @@ export class HourKeeper {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #pause: (timeMs: number, signal: AbortSignal) => Promise<unknown>;
+  readonly #elapsedMs: ElapsedMs;
   readonly #halt = new AbortController();
   /** Stations that stored values of an hour, by its begin. */
   readonly #waiting = new Map<number, Set<string>>();
   #running: Promise<void> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ database, clock, log, pause }: HourKeeperOptions) {
+  constructor({ database, clock, log, pause, elapsedMs = systemElapsedMs }: HourKeeperOptions) {
     this.#database = database;
     this.#clock = clock;
     this.#log = log;
+    this.#elapsedMs = elapsedMs;
     this.#pause = pause ?? ((timeMs, signal) => delay(timeMs, undefined, { signal }));
   }
 
@@ -88,10 +92,10 @@ export class HourKeeper {
     try {
       for (; done < stations.length; done += BATCH) {
         this.#halt.signal.throwIfAborted();
-        const beganMs = performance.now();
+        const beganMs = this.#elapsedMs();
         const batch = stations.slice(done, done + BATCH);
         await storeHourSums(this.#database, batch, new Date(hourMs), new Date(hourMs + HOUR_MS));
-        await this.#pause(performance.now() - beganMs, this.#halt.signal);
+        await this.#pause(this.#elapsedMs() - beganMs, this.#halt.signal);
       }
     } finally {
       for (const stationId of stations.slice(done)) this.#await(hourMs, stationId);
