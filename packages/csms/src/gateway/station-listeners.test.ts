@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { serverCertificate } from "./certificate-fixture.ts";
 import { StationListeners } from "./station-listeners.ts";
 
 const log = pino({ level: "silent" });
@@ -104,5 +105,20 @@ describe("a connection that cannot be accepted", () => {
     expect(response.statusCode).toBe(200);
     response.resume();
     await untilNoConnection();
+  });
+});
+
+describe("closing", () => {
+  it("does not wait for a handshake of TLS that never goes on", async () => {
+    const endpoints = { attachWebSockets: () => {}, handleRequest: () => false };
+    const secured = new StationListeners(endpoints, log, { handshakeTimeout: 3_600_000 });
+    const tls = { port: 0, certificates: [serverCertificate] };
+    const { tlsPort = 0 } = await secured.listen({ host: "127.0.0.1", port: 0, tls });
+    const half = connect({ port: tlsPort, host: "127.0.0.1" });
+    open.push(half);
+    half.on("error", () => {}).write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]));
+    await expect.poll(() => secured.connections).toBe(1);
+    await secured.close(0);
+    await expect.poll(() => secured.connections).toBe(0);
   });
 });

@@ -63,6 +63,8 @@ const cipherSuites = [
 
 /** How long a peer may keep a connection busy with nothing, before it is a WebSocket. Times in milliseconds. */
 export interface HttpLimits {
+  /** From the connection to the end of the handshake of TLS. */
+  readonly handshakeTimeout: number;
   /** From the connection to the last byte of the headers. */
   readonly headersTimeout: number;
   /** From the connection, or the answer before, to the last byte of the body. */
@@ -76,6 +78,7 @@ export interface HttpLimits {
 }
 
 const defaultLimits: HttpLimits = {
+  handshakeTimeout: 10_000,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 5_000,
@@ -86,8 +89,11 @@ const defaultLimits: HttpLimits = {
 
 const maxHeaderSize = 16_384;
 
-/** More than the 5,000 stations of one address that may wait for their password to be checked. */
-const mostUnfinished = { perNetwork: 6_000, total: 20_000 };
+/**
+ * More than 5,000 stations of one address that come back at once. A silent connection takes 13 KiB, half a handshake of
+ * TLS 51 KiB.
+ */
+const mostUnfinished = { perNetwork: 6_000, total: 12_000 };
 
 /** What is written to a peer whose request could not be read, by the code of the error. */
 function refusalLine(error: Error): string {
@@ -168,6 +174,8 @@ export class StationListeners {
     const servers = this.#servers.splice(0);
     const late = setTimeout(() => {
       for (const server of servers) server.closeAllConnections();
+      // Half a handshake of TLS is no connection to the server yet, and would keep it from closing.
+      this.unfinished.cutAll();
     }, graceMs);
     await Promise.all(
       servers.map((server) => {
@@ -225,7 +233,6 @@ function tlsServer(tls: StationTls, limits: HttpLimits): TlsServer {
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
     ciphers: cipherSuites,
-    handshakeTimeout: 10_000,
     // A00.FR.321: no TLS compression, which OpenSSL as built into Node does not have.
   });
 }

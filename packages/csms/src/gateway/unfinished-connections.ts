@@ -61,6 +61,14 @@ export class UnfinishedConnections {
     server.on("upgrade", (request: IncomingMessage) => this.#leave(keyOf(request.socket)));
   }
 
+  /** Cuts every connection that asks for nothing at this moment. */
+  cutAll(): void {
+    for (const [key, { socket }] of [...this.#all]) {
+      this.#leave(key);
+      socket.destroy();
+    }
+  }
+
   #opened(socket: Socket): void {
     const key = keyOf(socket);
     this.#add(key, { socket, network: peerNetwork(socket.remoteAddress ?? "") });
