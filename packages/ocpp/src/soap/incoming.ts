@@ -10,13 +10,13 @@ import { refusedTolerance } from "../endpoint/tolerances.ts";
 import { ValidationError } from "../errors.ts";
 import { describeViolation } from "../validation/violation.ts";
 import { AnswerBatch } from "./answer-batch.ts";
-import { type Addressing, ANONYMOUS_ADDRESS, type Envelope, parseEnvelope } from "./envelope.ts";
+import type { Addressing, Envelope } from "./envelope.ts";
 import { faultFor, SoapFault } from "./fault.ts";
 import { BodyBudget, decompressBody, HttpBodyError, isEncoded, receiveBody } from "./http-body.ts";
+import { bodyFault, noCapacity, noteDeviations, openRequest, readText, UNAVAILABLE } from "./incoming-envelope.ts";
 import { type ReplySettings, SoapReply } from "./reply.ts";
 import { findOperation, findService, type Operation, type SoapVersion, serviceOf } from "./soap-version.ts";
-import { decodeXml } from "./xml-encoding.ts";
-import { readXml, type XmlElement, XmlSyntaxError } from "./xml-reader.ts";
+import type { XmlElement } from "./xml-reader.ts";
 
 /** A request whose envelope is open and whose sender is not yet known. */
 export interface OpenedRequest {
@@ -49,8 +49,6 @@ export interface IncomingSettings {
   identify(request: OpenedRequest): Connection | Promise<Connection>;
 }
 
-const UNAVAILABLE = { status: 503, headers: { "retry-after": "5" } };
-
 /** As many bodies of the largest size may be on their way at a time, or any number of smaller ones. */
 const MAX_UNFINISHED_BODIES = 256;
 
@@ -60,10 +58,6 @@ interface AcceptedCall {
   readonly handler: UntypedHandler;
   readonly payload: unknown;
   readonly context: CallContext;
-}
-
-function noCapacity(): SoapFault {
-  return new SoapFault("Receiver", "InternalError", "no capacity at present", UNAVAILABLE);
 }
 
 /** The requests that come in at an endpoint's own HTTP listener, each answered in its HTTP response. */
@@ -305,48 +299,4 @@ export class IncomingSoap {
     // OCPP-S 1.6 table 1: a message that does not comply with the specification is the sender's ProtocolError.
     throw new SoapFault("Sender", "ProtocolError", `${action}: ${describeViolation(checked.violation)}`);
   }
-}
-
-/** @throws SoapFault when the bytes are no text */
-function readText(request: IncomingMessage, bytes: Buffer): string {
-  try {
-    return decodeXml(bytes, request.headers["content-type"]);
-  } catch (cause) {
-    throw bodyFault(cause);
-  }
-}
-
-/** The Fault for a body that cannot be read; other errors as they are. */
-function bodyFault(cause: unknown): unknown {
-  if (cause instanceof HttpBodyError) {
-    if (cause.status === 503) return noCapacity();
-    const headers = cause.status === 413 ? { connection: "close" } : {};
-    return new SoapFault("Sender", "ProtocolError", cause.message, { status: cause.status, headers, cause });
-  }
-  return cause instanceof XmlSyntaxError ? new SoapFault("Sender", "ProtocolError", cause.message, { cause }) : cause;
-}
-
-function openRequest(text: string): Envelope {
-  try {
-    const envelope = parseEnvelope(readXml(text));
-    if (envelope.isFault) throw new SoapFault("Sender", "ProtocolError", "a Fault is no request");
-    return envelope;
-  } catch (error) {
-    if (error instanceof XmlSyntaxError)
-      throw new SoapFault("Sender", "ProtocolError", error.message, { cause: error });
-    throw error;
-  }
-}
-
-/** Missing and odd headers that OCPP-S 1.6 §3 asks for and stations in the field leave out. */
-function noteDeviations(envelope: Envelope, operation: Operation, deviations: Set<string>): void {
-  if (envelope.addressingNamespace === undefined) {
-    deviations.add("soap-no-addressing");
-    return;
-  }
-  const { action, messageId, from, replyTo } = envelope.addressing;
-  if (action !== `/${operation.entry.action}`) deviations.add("soap-action");
-  if (messageId === undefined) deviations.add("soap-no-message-id");
-  if (from === undefined) deviations.add("soap-no-from");
-  if (replyTo !== undefined && replyTo !== ANONYMOUS_ADDRESS) deviations.add("soap-reply-to");
 }
