@@ -21,7 +21,7 @@ import { type ReadinessCheck, registerHealth } from "./health.ts";
 import { lazySerialization } from "./lazy-serialization.ts";
 import { type Metrics, registerMetrics } from "./metrics.ts";
 import { registerOpenApi } from "./openapi.ts";
-import { PROBLEM_MEDIA_TYPE, type ProblemError, problemDocument } from "./problem.ts";
+import { PROBLEM_MEDIA_TYPE, type ProblemError, ProblemSchema, problemDocument } from "./problem.ts";
 import { registerProblemPages } from "./problem-pages.ts";
 import { requestValidatorCompiler } from "./request-validation.ts";
 import { registerStatusPage, type StatusFigure } from "./status-page.ts";
@@ -84,6 +84,7 @@ const mostUnfinished: UnfinishedLimits = { perNetwork: 2_000, total: 8_000 };
  */
 export async function createApi(options: ApiOptions): Promise<ApiServer> {
   const server = createServer(options);
+  server.setSerializerCompiler(await lazySerialization([ProblemSchema]));
   new UnfinishedConnections(options.unfinished ?? mostUnfinished).watch(server.server);
   const methodsOf = allowedMethods(server);
   cutLateConnections(server, options.closeGraceMs ?? 3_000);
@@ -136,7 +137,6 @@ function createServer(options: ApiOptions): ApiServer {
     genReqId: requestId,
     trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
     routerOptions: { maxParamLength: 512 },
-    schemaController: lazySerialization(),
     return503OnClosing: true,
     frameworkErrors: answerWithProblem,
   }).withTypeProvider<TypeBoxTypeProvider>();
