@@ -92,10 +92,19 @@ export interface StationCalls {
   disconnect(stationId: string, reason: string): Promise<void>;
 }
 
-/** The station is not connected, or its connection ended before it answered. */
-export class StationOfflineError extends Error {
-  override readonly name = "StationOfflineError";
+/** A station did not do what it was asked, and which station. */
+abstract class StationFailure extends Error {
   readonly stationId: string;
+
+  constructor(stationId: string, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.stationId = stationId;
+  }
+}
+
+/** The station is not connected, or its connection ended before it answered. */
+export class StationOfflineError extends StationFailure {
+  override readonly name = "StationOfflineError";
   /** The request was sent before the connection ended: whether the station acted is unknown. */
   readonly wasAsked: boolean;
 
@@ -103,47 +112,40 @@ export class StationOfflineError extends Error {
     const what = wasAsked
       ? `the connection of station ${stationId} ended before it answered; whether it acted is not known`
       : `station ${stationId} is not connected`;
-    super(what, cause === undefined ? undefined : { cause });
-    this.stationId = stationId;
+    super(stationId, what, cause);
     this.wasAsked = wasAsked;
   }
 }
 
 /** The station did not answer in time; whether it acted is unknown. */
-export class StationTimeoutError extends Error {
+export class StationTimeoutError extends StationFailure {
   override readonly name = "StationTimeoutError";
-  readonly stationId: string;
   readonly timeoutMs: number;
 
   constructor(stationId: string, timeoutMs: number, cause?: unknown) {
-    super(`station ${stationId} did not answer within ${timeoutMs} ms`, cause === undefined ? undefined : { cause });
-    this.stationId = stationId;
+    super(stationId, `station ${stationId} did not answer within ${timeoutMs} ms`, cause);
     this.timeoutMs = timeoutMs;
   }
 }
 
 /** The station answered with CALLERROR or a Fault, or with a response that breaks its schema. */
-export class StationAnsweredError extends Error {
+export class StationAnsweredError extends StationFailure {
   override readonly name = "StationAnsweredError";
-  readonly stationId: string;
   readonly code: string;
 
   constructor(stationId: string, code: string, description: string, cause?: unknown) {
-    super(description, cause === undefined ? undefined : { cause });
-    this.stationId = stationId;
+    super(stationId, description, cause);
     this.code = code;
   }
 }
 
 /** The station's version has no way to do what was asked. */
-export class CommandNotSupportedError extends Error {
+export class CommandNotSupportedError extends StationFailure {
   override readonly name = "CommandNotSupportedError";
-  readonly stationId: string;
   readonly command: string;
 
   constructor(stationId: string, command: string, why: string) {
-    super(`station ${stationId} cannot ${command}: ${why}`);
-    this.stationId = stationId;
+    super(stationId, `station ${stationId} cannot ${command}: ${why}`);
     this.command = command;
   }
 }
