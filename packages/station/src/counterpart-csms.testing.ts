@@ -199,6 +199,11 @@ export class Bench {
     await this.csms.close();
   }
 
+  /** The status with which the station answers a call. */
+  async status(action: string, payload: unknown): Promise<unknown> {
+    return (await this.csms.call(action, payload)).status;
+  }
+
   /** Lets simulated minutes pass. */
   async minutes(count: number): Promise<void> {
     await this.clock.advance(count * 60_000);
