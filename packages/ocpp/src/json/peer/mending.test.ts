@@ -20,6 +20,15 @@ describe("a frame that cannot be read", () => {
     peer.receive("hopeless");
     expect(events.at(-1)).toEqual(["unreadable frame: not JSON", ""]);
   });
+
+  test("is shown to the tolerance hook once, whatever it holds", () => {
+    const shown: string[] = [];
+    const tolerance = { frame: ({ text }: { text: string }) => void shown.push(text) };
+    const { peer } = peerOf("1.6", { tolerance });
+    const hopeless = '[2,"1","DataTransfer",{"vendorId":"V\\u0000"';
+    peer.receive(hopeless);
+    expect(shown).toEqual([hopeless]);
+  });
 });
 
 describe("a text with NUL in it", () => {
