@@ -11,8 +11,10 @@ import type { Driver } from "./driver.ts";
 import type { Supply } from "./evse/electrical.ts";
 import { Evse } from "./evse/evse.ts";
 import { AlignedMetering } from "./metering/aligned-metering.ts";
+import { passwordOf, type StoredPassword } from "./password.ts";
 import { type BootReason, Registration, type RegistrationStatus } from "./provisioning/registration.ts";
 import { Restart } from "./provisioning/restart.ts";
+import { StationClock } from "./provisioning/station-clock.ts";
 import type { Random } from "./random.ts";
 import { type Reservation, Reservations } from "./reservation/reservations.ts";
 import { ChargingProfiles } from "./smart-charging/charging-profiles.ts";
@@ -23,13 +25,6 @@ import { Session } from "./transactions/session.ts";
 import type { Transaction, TransactionEvent } from "./transactions/transaction-event.ts";
 import type { BackOff, Link } from "./transport/link.ts";
 import { OutgoingRequests } from "./transport/outgoing-requests.ts";
-
-/** A password that the CSMS gave. */
-export type StoredPassword = { readonly text: string } | { readonly hex: string };
-
-function passwordOf(password: StoredPassword): string | Buffer {
-  return "text" in password ? password.text : Buffer.from(password.hex, "hex");
-}
 
 /**
  * The engine that all versions share: hardware, authorization, transactions, registration and the queue, in the words
@@ -56,7 +51,7 @@ export class ChargingStation {
   readonly #link: Link;
   readonly #requests: OutgoingRequests;
   readonly #statuses: StatusReports;
-  #clockOffsetMs = 0;
+  readonly #time: StationClock;
   #running = false;
 
   constructor(
@@ -68,6 +63,7 @@ export class ChargingStation {
     this.#options = options;
     this.#listener = listener;
     this.clock = options.clock;
+    this.#time = new StationClock(options.clock, options.synchronizeClock);
     this.random = options.random;
     this.journal = new Journal(options.storage);
     this.configuration = new ConfigurationStore(this.journal, options.settings, (name) => this.#settingChanged(name));
@@ -123,7 +119,7 @@ export class ChargingStation {
       },
       boot: (reason) => this.#driver.boot(reason),
       heartbeat: () => this.#driver.heartbeat(),
-      synchronize: (time) => this.#synchronize(time),
+      synchronize: (time) => this.#time.synchronize(time),
       changeHeartbeatInterval: (intervalS) => this.configuration.change("heartbeatIntervalS", intervalS),
       registrationChanged: (status) => this.#registrationChanged(status),
     };
@@ -179,7 +175,7 @@ export class ChargingStation {
 
   /** The station's idea of the time, milliseconds since 1970. */
   stationTime(): number {
-    return Math.floor(this.clock.now() + this.#clockOffsetMs);
+    return this.#time.now();
   }
 
   createTransactionId(): string {
@@ -349,13 +345,6 @@ export class ChargingStation {
   }
 
   // Changes -----------------------------------------------------------------------------------------------------------
-
-  #synchronize(time: number): void {
-    if (!this.#options.synchronizeClock) return;
-    const difference = time - this.stationTime();
-    // Answers have second precision at best; smaller steps would only make the clock jitter.
-    if (Math.abs(difference) >= 1000) this.#clockOffsetMs += difference;
-  }
 
   #availabilityChanged(session: Session): void {
     if (!session.usable) this.reservations.drop(session.evse.id);
