@@ -4,19 +4,9 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { basicAuthorization } from "../endpoint/basic-authentication.ts";
 import { ManualTimers } from "../endpoint/manual-timers.ts";
+import { atEnd, cleanUp } from "./clean-up-fixture.ts";
 import type { Handshake, HandshakeDecision } from "./handshake.ts";
-import {
-  atEnd,
-  cleanUp,
-  connect,
-  csmsOf,
-  currentTime,
-  gate,
-  open,
-  RawStation,
-  rawUpgrade,
-  refusal,
-} from "./raw-station-fixture.ts";
+import { connect, csmsOf, currentTime, gate, open, RawStation, rawUpgrade, refusal } from "./raw-station-fixture.ts";
 
 afterEach(cleanUp);
 

@@ -3,8 +3,9 @@ import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { ManualTimers } from "../endpoint/manual-timers.ts";
+import { atEnd, cleanUp } from "./clean-up-fixture.ts";
 import type { Ending } from "./peer/transport.ts";
-import { atEnd, cleanUp, connect, csmsOf, currentTime, gate, rawUpgrade } from "./raw-station-fixture.ts";
+import { connect, csmsOf, currentTime, gate, rawUpgrade } from "./raw-station-fixture.ts";
 
 afterEach(cleanUp);
 

@@ -3,9 +3,10 @@ import type { IncomingMessage } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
 import type { OcppVersion } from "../catalogue/version.ts";
 import type { Connection } from "../connection.ts";
+import { cleanUp } from "./clean-up-fixture.ts";
 import type { HandshakeDecision } from "./handshake.ts";
 import type { Ending } from "./peer/transport.ts";
-import { cleanUp, connect, csmsOf, currentTime, open, RawStation } from "./raw-station-fixture.ts";
+import { connect, csmsOf, currentTime, open, RawStation } from "./raw-station-fixture.ts";
 
 afterEach(cleanUp);
 

@@ -2,22 +2,11 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { connect as connectSocket } from "node:net";
 import { WebSocket } from "ws";
+import { atEnd } from "./clean-up-fixture.ts";
 import { JsonCsms } from "./json-csms.ts";
 import type { JsonCsmsOptions } from "./json-csms-options.ts";
 
 export const currentTime = "2026-01-01T00:00:00Z";
-const cleanups: (() => unknown)[] = [];
-
-/** Has something undone after the test, last first. */
-export function atEnd(cleanup: () => unknown): void {
-  cleanups.push(cleanup);
-}
-
-/** Undoes what the test opened; for `afterEach` of every file that uses this one. */
-export async function cleanUp(): Promise<void> {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-}
-
 /** A station written by hand: a plain WebSocket that keeps what it gets. */
 export class RawStation {
   readonly socket: WebSocket;

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { atEnd, cleanUp } from "./clean-up-fixture.ts";
 import { JsonCsms } from "./json-csms.ts";
-import { atEnd, cleanUp, connect, csmsOf, currentTime, gate, open, refusal } from "./raw-station-fixture.ts";
+import { connect, csmsOf, currentTime, gate, open, refusal } from "./raw-station-fixture.ts";
 
 afterEach(cleanUp);
 
