@@ -176,7 +176,7 @@ it("summaries are those of the values themselves, however late values come and w
         }
       },
     ),
-    { numRuns: 30 },
+    { numRuns: 100 },
   );
 });
 
@@ -205,6 +205,16 @@ it("sums of hours that are over are read instead of their values, until a value 
   await metering.settleHours();
   await mark("LATE");
   expect(await maxima()).toEqual([77_777, 3]);
+});
+
+it("sums of one value are not taken for another of the same hour that alone is asked for", async () => {
+  clock.set(new Date(START));
+  await store("PART", START + 1_800_000, power(1));
+  clock.advance(2 * HOUR_MS);
+  await metering.settleHours();
+  await store("PART", START + 900_000, power(2));
+  const found = await metering.summarise({ stationId: "PART", toMs: START + 900_000 }, HOUR_MS);
+  expect(found.map(({ maximum }) => maximum)).toEqual([2]);
 });
 
 it("sums go before the values do: what comes for the same hour later is not taken for it", async () => {

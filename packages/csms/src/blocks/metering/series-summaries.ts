@@ -75,24 +75,37 @@ function fromValues(filter: MeterValueFilter, bucketMs: number | undefined): Raw
 }
 
 /**
- * Sums of each hour: those that were stored where they hold all values of the hour that are asked for now, else from
- * the values. Values are never changed, and where some are deleted their hours were deleted before: as many values as
- * were summed up are the same values.
+ * Sums of each hour: those that were stored where they hold all values that the hour has now and all are asked for, else
+ * from the values. Values are never changed, and where some are deleted their hours were deleted before: as many values
+ * as were summed up are the same values. Of an hour that the filter cuts all are counted, because as many of its part may
+ * be others.
  */
 function fromHours(filter: MeterValueFilter, bucketMs: number | undefined): RawBuilder<unknown> {
-  const { measurand, ...rest } = filter;
-  const parts = [sql`station_id = ${filter.stationId}`];
-  if (filter.fromMs !== undefined) parts.push(sql`hour > ${new Date(filter.fromMs - HOUR_MS)}`);
-  if (filter.toMs !== undefined) parts.push(sql`hour <= ${new Date(filter.toMs)}`);
+  const { stationId, fromMs, toMs } = filter;
+  const ofHours = [sql`station_id = ${stationId}`];
+  const ofWholeHours = [sql`station_id = ${stationId}`];
+  if (fromMs !== undefined) {
+    const from = new Date(Math.floor(fromMs / HOUR_MS) * HOUR_MS);
+    ofHours.push(sql`hour >= ${from}`);
+    ofWholeHours.push(sql`sampled_at >= ${from}`);
+  }
+  if (toMs !== undefined) {
+    const before = new Date((Math.floor(toMs / HOUR_MS) + 1) * HOUR_MS);
+    ofHours.push(sql`hour < ${before}`);
+    ofWholeHours.push(sql`sampled_at < ${before}`);
+  }
+  const isWanted = conditions({ stationId, fromMs, toMs });
   return sql`
     with counted as materialized (
-      select ${hourOf(sql`sampled_at`)} as hour, count(*)::int as meter_values
-      from meter_value where ${conditions(rest)} group by 1
+      select ${hourOf(sql`sampled_at`)} as hour, count(*)::int as meter_values,
+        (count(*) filter (where ${isWanted}))::int as wanted
+      from meter_value where ${sql.join(ofWholeHours, sql` and `)} group by 1
     ), found as materialized (
-      select hour, series
+      select hour, case when wanted = meter_values then series end as series
       from counted left join (
-        select hour, meter_values, series from meter_value_hour where ${sql.join(parts, sql` and `)}
+        select hour, meter_values, series from meter_value_hour where ${sql.join(ofHours, sql` and `)}
       ) stored using (hour, meter_values)
+      where wanted > 0
     ), parts as (
       select ${bucketOf(sql`hour`, bucketMs)} as bucket, ${SERIES_COLUMNS}
       from found, ${SERIES_OF_SAMPLES}
