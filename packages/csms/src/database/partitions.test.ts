@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { uuidV7 } from "../blocks/transactions/transaction-id.ts";
+import { uuidV7 } from "../blocks/transactions/transaction/transaction-id.ts";
 import { connectDatabase, type Database } from "./connection.ts";
 import { maintainPartitions, type PartitionedTable, spanAt, startPartitionMaintenance } from "./partitions.ts";
 

@@ -4,7 +4,7 @@ import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../../api/paging.ts
 import { conflict, notFound } from "../../api/problem.ts";
 import { type Metering, type MeterValueFilter, meterValueSchema, toMeterValueJson } from "../metering/index.ts";
 import type { StoredTransaction, TransactionStore } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction/transaction.ts";
 import {
   DetailSchema,
   detailJson,

@@ -9,23 +9,23 @@ import { type StationDeviations, unwatchedDeviations } from "../../gateway/toler
 import type { Authorization, OpenTransactions } from "../authorization/index.ts";
 import type { Metering } from "../metering/index.ts";
 import { transactionRoutes } from "./api.ts";
+import { summaryRoutes } from "./history/summary-api.ts";
+import { type ConnectorShown, SilentEnds } from "./ledger/silent-ends.ts";
+import { TransactionLedger } from "./ledger/transaction-ledger.ts";
+import { TransactionNumbers } from "./memory/transaction-numbers.ts";
 import { registerFamily1 } from "./ocpp1.ts";
 import { registerFamily2 } from "./ocpp2.ts";
 import { TransactionService } from "./service.ts";
-import { type ConnectorShown, SilentEnds } from "./silent-ends.ts";
 import { TransactionStore } from "./store.ts";
-import { summaryRoutes } from "./summary-api.ts";
-import type { Transaction } from "./transaction.ts";
-import { uuidV7 } from "./transaction-id.ts";
-import { TransactionLedger } from "./transaction-ledger.ts";
-import { TransactionNumbers } from "./transaction-numbers.ts";
+import type { Transaction } from "./transaction/transaction.ts";
+import { uuidV7 } from "./transaction/transaction-id.ts";
 
+export { keepTransactions } from "./history/transaction-retention.ts";
+export type { ConnectorShown } from "./ledger/silent-ends.ts";
 export { migrations } from "./migrations.ts";
-export type { ConnectorShown } from "./silent-ends.ts";
-export type { Transaction } from "./transaction.ts";
-export { keepTransactions } from "./transaction-retention.ts";
+export type { Transaction } from "./transaction/transaction.ts";
+export type { TransactionStatus } from "./transaction/transaction-state.ts";
 export { transactionEventPartitions } from "./transaction-rows.ts";
-export type { TransactionStatus } from "./transaction-state.ts";
 
 /** What transactions work with. */
 export interface TransactionsDependencies {

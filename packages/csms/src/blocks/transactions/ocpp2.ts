@@ -6,7 +6,7 @@ import { meterValuesOf2 } from "../metering/index.ts";
 import { withKilowattHours2 } from "./kilowatt-hours.ts";
 import { triggerOfValues } from "./meter-trigger.ts";
 import type { TransactionService } from "./service.ts";
-import type { EventFacts, TransactionEvent } from "./transaction-event.ts";
+import type { EventFacts, TransactionEvent } from "./transaction/transaction-event.ts";
 
 /** Registers TransactionEvent and MeterValues of family 2 (blocks E and J). */
 export function registerFamily2(

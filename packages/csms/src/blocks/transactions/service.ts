@@ -5,13 +5,13 @@ import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
 import { SerialTasks } from "../../serial-tasks.ts";
 import type { OpenTransactions, RemoteStartRecord } from "../authorization/index.ts";
 import { contentKey, type Metering, type MeterValue } from "../metering/index.ts";
-import { covers, isClockSet, transactionThatStopFits } from "./rules.ts";
+import { covers, isClockSet, transactionThatStopFits } from "./ledger/rules.ts";
+import type { TransactionLedger, Verdict } from "./ledger/transaction-ledger.ts";
+import { isPlaceholder, type TransactionMemory } from "./memory/transaction-memory.ts";
+import type { TransactionNumbers } from "./memory/transaction-numbers.ts";
 import type { TransactionStore } from "./store.ts";
-import type { Transaction } from "./transaction.ts";
-import type { TransactionEvent } from "./transaction-event.ts";
-import type { TransactionLedger, Verdict } from "./transaction-ledger.ts";
-import { isPlaceholder, type TransactionMemory } from "./transaction-memory.ts";
-import type { TransactionNumbers } from "./transaction-numbers.ts";
+import type { Transaction } from "./transaction/transaction.ts";
+import type { TransactionEvent } from "./transaction/transaction-event.ts";
 import type { StoredEvent } from "./transaction-rows.ts";
 
 /** What the service works with. */

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
-import type { Transaction } from "./transaction.ts";
-import { BLOCK_SIZE } from "./transaction-numbers.ts";
+import { BLOCK_SIZE } from "./memory/transaction-numbers.ts";
+import type { Transaction } from "./transaction/transaction.ts";
+import type { TransactionStatus } from "./transaction/transaction-state.ts";
 import {
   type StoredEvent,
   storedEventOf,
@@ -8,7 +9,6 @@ import {
   type TransactionTables,
   transactionOf,
 } from "./transaction-rows.ts";
-import type { TransactionStatus } from "./transaction-state.ts";
 
 /** A transaction as it is stored, for display. */
 export interface StoredTransaction {

@@ -1,8 +1,8 @@
 import { type Static, Type } from "typebox";
 import { type EnergyTotal, summarySchema, toSummaryJson } from "../metering/index.ts";
 import type { StoredTransaction } from "./store.ts";
+import type { JudgedToken } from "./transaction/transaction-state.ts";
 import type { StoredEvent } from "./transaction-rows.ts";
-import type { JudgedToken } from "./transaction-state.ts";
 
 /** Events that are shown with a transaction itself. */
 export const EVENTS_SHOWN = 200;

@@ -1,8 +1,8 @@
 import type { PartitionedTable } from "../../database/partitions.ts";
 import type { ColumnType, WriteStatement } from "../../database/write-unit.ts";
-import { Transaction, type TransactionProgress } from "./transaction.ts";
-import type { EventFacts, EventType, TransactionEvent } from "./transaction-event.ts";
-import type { TransactionState, TransactionStatus } from "./transaction-state.ts";
+import { Transaction, type TransactionProgress } from "./transaction/transaction.ts";
+import type { EventFacts, EventType, TransactionEvent } from "./transaction/transaction-event.ts";
+import type { TransactionState, TransactionStatus } from "./transaction/transaction-state.ts";
 
 /** A row of `charging_transaction`. */
 export type TransactionColumns = {

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { Kysely } from "kysely";
 import { type Static, Type } from "typebox";
-import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../../api/paging.ts";
-import { invalid } from "../../api/problem.ts";
+import { decodeCursor, PageOf, PageQuery, pageOfRows } from "../../../api/paging.ts";
+import { invalid } from "../../../api/problem.ts";
 import { type SummaryGrouping, sumTransactions, type TransactionSum } from "./transaction-summary.ts";
 
 const time = (description: string) => Type.String({ format: "date-time", description });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { at, event, reading, start, token } from "./event-fixture.ts";
-import { TransactionBench } from "./fixture.ts";
+import { at, event, reading, start, token } from "../event-fixture.ts";
+import { TransactionBench } from "../fixture.ts";
 
 let bench: TransactionBench;
 

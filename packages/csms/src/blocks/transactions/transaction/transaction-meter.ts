@@ -7,7 +7,7 @@ import {
   energySamplesOf,
   type MeterValue,
   type StoredTally,
-} from "../metering/index.ts";
+} from "../../metering/index.ts";
 
 /** Measurands of which the last value is shown with a running transaction. */
 const SHOWN = new Set(["Power.Active.Import", "Power.Active.Export", "SoC"]);

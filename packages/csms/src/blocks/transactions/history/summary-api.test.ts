@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { TransactionBench } from "./fixture.ts";
+import { TransactionBench } from "../fixture.ts";
 
 let bench: TransactionBench;
 

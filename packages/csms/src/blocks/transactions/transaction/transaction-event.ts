@@ -1,4 +1,4 @@
-import type { MeterValue } from "../metering/index.ts";
+import type { MeterValue } from "../../metering/index.ts";
 
 /** Kind of a transaction event (TransactionEventEnumType of 2.1). */
 export type EventType = "Started" | "Updated" | "Ended";

@@ -1,6 +1,6 @@
+import type { TransactionStore } from "../store.ts";
+import type { Transaction, TransactionIdentity } from "../transaction/transaction.ts";
 import { HotTransactions } from "./hot-transactions.ts";
-import type { TransactionStore } from "./store.ts";
-import type { Transaction, TransactionIdentity } from "./transaction.ts";
 
 /** Finds transactions in memory, and reads into memory those that are only stored. */
 export class TransactionMemory {

@@ -1,5 +1,5 @@
-import { isSuperseded } from "./rules.ts";
-import type { Transaction } from "./transaction.ts";
+import { isSuperseded } from "../ledger/rules.ts";
+import type { Transaction } from "../transaction/transaction.ts";
 
 /** Transactions that are over and still kept in memory, for late events and repeats. */
 const KEPT_AFTER_END = 5_000;

@@ -1,8 +1,8 @@
 import type { ManualTimers, Ocpp21 } from "@polyphase/ocpp";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { StationCalls } from "../../gateway/station-messages.ts";
-import { StationAnsweredError } from "../../gateway/station-messages.ts";
-import { type Json, TransactionBench } from "./fixture.ts";
+import type { StationCalls } from "../../../gateway/station-messages.ts";
+import { StationAnsweredError } from "../../../gateway/station-messages.ts";
+import { type Json, TransactionBench } from "../fixture.ts";
 
 let bench: TransactionBench;
 let timers: ManualTimers;

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { Transaction } from "../transaction/transaction.ts";
+import type { EventType } from "../transaction/transaction-event.ts";
 import { HotTransactions } from "./hot-transactions.ts";
-import { Transaction } from "./transaction.ts";
-import type { EventType } from "./transaction-event.ts";
 
 const T0 = Date.parse("2026-03-01T00:00:00Z");
 

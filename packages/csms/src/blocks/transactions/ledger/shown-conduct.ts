@@ -1,7 +1,7 @@
-import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
+import type { StationDeviations } from "../../../gateway/tolerance/conduct.ts";
+import type { Transaction } from "../transaction/transaction.ts";
+import type { TransactionEvent } from "../transaction/transaction-event.ts";
 import { isClockSet } from "./rules.ts";
-import type { Transaction } from "./transaction.ts";
-import type { TransactionEvent } from "./transaction-event.ts";
 
 const AHEAD_MS = 60_000;
 const LATE_MS = 3_600_000;

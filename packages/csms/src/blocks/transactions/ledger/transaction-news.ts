@@ -1,7 +1,7 @@
-import type { WriteUnit } from "../../database/write-unit.ts";
-import type { TransactionFacts } from "../../events/domain-event.ts";
-import type { Transaction } from "./transaction.ts";
-import type { TransactionEvent } from "./transaction-event.ts";
+import type { WriteUnit } from "../../../database/write-unit.ts";
+import type { TransactionFacts } from "../../../events/domain-event.ts";
+import type { Transaction } from "../transaction/transaction.ts";
+import type { TransactionEvent } from "../transaction/transaction-event.ts";
 
 /** What every domain event of a transaction tells. */
 export function factsOf(transaction: Transaction): TransactionFacts {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../../clock.ts";
 
 /**
  * Makes UUIDs of version 7 (RFC 9562): they sort by the time they were made, which keeps the index of events compact.

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { connectDatabase, type Database } from "../../database/connection.ts";
-import { migrateDatabase } from "../../database/migrate.ts";
-import { migrations } from "./index.ts";
+import { connectDatabase, type Database } from "../../../database/connection.ts";
+import { migrateDatabase } from "../../../database/migrate.ts";
+import { migrations } from "../index.ts";
 import {
   type SummaryFilter,
   type SummaryGrouping,

@@ -1,8 +1,8 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { maintainPartitions } from "../../database/partitions.ts";
-import { TransactionBench } from "./fixture.ts";
-import { transactionEventPartitions } from "./index.ts";
+import { maintainPartitions } from "../../../database/partitions.ts";
+import { TransactionBench } from "../fixture.ts";
+import { transactionEventPartitions } from "../index.ts";
 import { deleteExpiredTransactions, keepTransactions } from "./transaction-retention.ts";
 
 let bench: TransactionBench;

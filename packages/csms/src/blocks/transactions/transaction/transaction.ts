@@ -1,4 +1,4 @@
-import { type EnergyBounds, type EnergyTotal, type MeterValue, toMilliWh } from "../metering/index.ts";
+import { type EnergyBounds, type EnergyTotal, type MeterValue, toMilliWh } from "../../metering/index.ts";
 import { SeqNoRanges } from "./seq-no-ranges.ts";
 import { keepLatest, type ToldFacts } from "./told.ts";
 import { type EventFacts, orderOf, type TransactionEvent } from "./transaction-event.ts";

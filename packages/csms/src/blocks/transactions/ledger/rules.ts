@@ -1,4 +1,4 @@
-import type { Transaction } from "./transaction.ts";
+import type { Transaction } from "../transaction/transaction.ts";
 
 /** Before OCPP 1.2 was published no station told the time: its clock was not set. */
 const CLOCK_IS_SET_AFTER_MS = Date.parse("2010-01-01T00:00:00Z");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { at, event, start } from "./event-fixture.ts";
-import { TransactionBench } from "./fixture.ts";
+import { at, event, start } from "../event-fixture.ts";
+import { TransactionBench } from "../fixture.ts";
 
 let bench: TransactionBench;
 

@@ -2,18 +2,16 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Ocpp21 } from "@polyphase/ocpp";
 import type { Logger } from "pino";
-import type { Clock } from "../../clock.ts";
-import { DatabaseUnavailableError, type GroupCommit, type WriteUnit } from "../../database/write-unit.ts";
-import type { StationDeviations } from "../../gateway/tolerance/conduct.ts";
-import type { Authorizer } from "../authorization/index.ts";
-import type { Metering, MeterValue } from "../metering/index.ts";
-import { isClockSet, isSuperseded } from "./rules.ts";
-import { showConduct } from "./shown-conduct.ts";
-import type { TransactionStore } from "./store.ts";
-import { Transaction, type TransactionIdentity } from "./transaction.ts";
-import type { PresentedToken, TransactionEvent } from "./transaction-event.ts";
-import { TransactionMemory } from "./transaction-memory.ts";
-import { before, publish, publishAbandoned, publishCorrected } from "./transaction-news.ts";
+import type { Clock } from "../../../clock.ts";
+import { DatabaseUnavailableError, type GroupCommit, type WriteUnit } from "../../../database/write-unit.ts";
+import type { StationDeviations } from "../../../gateway/tolerance/conduct.ts";
+import type { Authorizer } from "../../authorization/index.ts";
+import type { Metering, MeterValue } from "../../metering/index.ts";
+import { TransactionMemory } from "../memory/transaction-memory.ts";
+import type { TransactionStore } from "../store.ts";
+import { Transaction, type TransactionIdentity } from "../transaction/transaction.ts";
+import type { PresentedToken, TransactionEvent } from "../transaction/transaction-event.ts";
+import type { Closure } from "../transaction/transaction-state.ts";
 import {
   eventRow,
   insertEvent,
@@ -21,8 +19,10 @@ import {
   saveProgress,
   saveTransaction,
   transactionRow,
-} from "./transaction-rows.ts";
-import type { Closure } from "./transaction-state.ts";
+} from "../transaction-rows.ts";
+import { isClockSet, isSuperseded } from "./rules.ts";
+import { showConduct } from "./shown-conduct.ts";
+import { before, publish, publishAbandoned, publishCorrected } from "./transaction-news.ts";
 
 /** The verdict on a token, as 2.1 answers it. */
 export type Verdict = Ocpp21.IdTokenInfoType;

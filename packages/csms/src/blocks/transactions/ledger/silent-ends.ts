@@ -1,9 +1,9 @@
 import type { Timers } from "@polyphase/ocpp";
 import type { Logger } from "pino";
-import type { Clock } from "../../clock.ts";
-import { ConcurrencyLimit } from "../../gateway/concurrency-limit.ts";
-import { CommandNotSupportedError, type StationCalls, StationOfflineError } from "../../gateway/station-messages.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Clock } from "../../../clock.ts";
+import { ConcurrencyLimit } from "../../../gateway/concurrency-limit.ts";
+import { CommandNotSupportedError, type StationCalls, StationOfflineError } from "../../../gateway/station-messages.ts";
+import type { Transaction } from "../transaction/transaction.ts";
 import type { TransactionLedger } from "./transaction-ledger.ts";
 
 /** What a station of family 1 shows of a connector. */

@@ -1,8 +1,8 @@
 import { type Kysely, sql } from "kysely";
 import type { Logger } from "pino";
-import type { Clock } from "../../clock.ts";
-import { deleteGently } from "../../database/gentle-deletion.ts";
-import { leastUuidV7 } from "../../database/partitions.ts";
+import type { Clock } from "../../../clock.ts";
+import { deleteGently } from "../../../database/gentle-deletion.ts";
+import { leastUuidV7 } from "../../../database/partitions.ts";
 
 /** Rows of one delete statement. */
 const BATCH = 1_000;
