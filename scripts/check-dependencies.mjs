@@ -43,8 +43,9 @@ function checkCsmsImport(sourceFolder, file, target) {
   const [toLayer, toBlock, ...rest] = relative(sourceFolder, target).split(sep);
   if (!(fromLayer in ALLOWED_LAYERS) || toBlock === undefined || file.endsWith(".test.ts")) return;
   if (fromLayer === toLayer) {
-    const crossesBlocks = fromLayer === "blocks" && fromBlock !== toBlock;
-    if (crossesBlocks && rest.join("/") !== "index.ts") {
+    // What stands beside the blocks, and not in one, is for all of them.
+    const entersBlock = fromLayer === "blocks" && fromBlock !== toBlock && rest.length > 0;
+    if (entersBlock && rest.join("/") !== "index.ts") {
       problems.push(`${relative(root, file)} reaches into the block ${toBlock}; only its index.ts is public`);
     }
   } else if (!ALLOWED_LAYERS[fromLayer].includes(toLayer)) {
