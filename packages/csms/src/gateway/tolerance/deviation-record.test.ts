@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { ManualClock } from "@polyphase/testing";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -39,7 +41,25 @@ const count = (stationId: string, deviation: string, evidence?: unknown, action 
   record.count({ stationId, deviation, version: "1.6", action, evidence });
 const rows = () => writes.rows as DeviationRow[];
 
+function liveHeapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
 describe("what stations show", () => {
+  it("keeps the beginning of long evidence, and nothing of the rest in memory", async () => {
+    const stations = 500;
+    const evidenceOf = (index: number) => JSON.stringify({ data: `${index}`.padEnd(60 * 1024, "x") });
+    const before = liveHeapBytes();
+    for (let index = 0; index < stations; index += 1) count(`CS${index}`, "json-empty-value", evidenceOf(index));
+    expect(liveHeapBytes() - before).toBeLessThan((stations * 60 * 1024) / 3);
+    await record.flush();
+    expect(rows()).toHaveLength(stations);
+    expect(rows()[7]?.example).toMatch(/^\{"data":"7x{1000,}… \(61451 characters\)$/);
+  });
+
   it("is gathered, and written once however often it was shown", async () => {
     for (let index = 0; index < 1_000; index += 1) {
       count("CS1", "null-values", { iccid: null });

@@ -185,9 +185,9 @@ function textOf(action: string, evidence: unknown): string {
   const text = typeof evidence === "string" ? evidence : written(evidence);
   if (text.length > mostEvidenceLength) return `(${text.length} characters)`;
   const shown = redact(action, text);
-  return shown.length <= mostExampleLength
-    ? shown
-    : `${shown.slice(0, mostExampleLength)}… (${shown.length} characters)`;
+  if (shown.length <= mostExampleLength) return shown;
+  // A piece of a text, or of texts put together, keeps all of them in memory; a piece of this one keeps this one.
+  return ` ${shown.slice(0, mostExampleLength)}… (${shown.length} characters)`.slice(1);
 }
 
 function written(evidence: unknown): string {
