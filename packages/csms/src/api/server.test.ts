@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { UnknownActionError, ValidationError } from "@polyphase/ocpp";
@@ -440,6 +441,19 @@ describe("clients that connect and ask for nothing", () => {
     expect((await fetch(`http://127.0.0.1:${port}/health/live`)).status).toBe(200);
     expect(lost).toBeLessThanOrEqual(41);
     for (const socket of idle) socket.destroy();
+  });
+});
+
+describe("a client that offers another protocol", () => {
+  it("is answered in this one", async () => {
+    const plain = await start();
+    await plain.listen({ host: "127.0.0.1", port: 0 });
+    const headers = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQAAP__" };
+    const { port } = plain.server.address() as AddressInfo;
+    const asked = request({ host: "127.0.0.1", port, path: "/health/live", headers, agent: false }).end();
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    response.resume();
   });
 });
 

@@ -170,7 +170,7 @@ class StationGateway implements Gateway {
       },
     });
     const endpoints: StationEndpoints = {
-      attachWebSockets: (server) => this.#json.attach(server),
+      handleUpgrade: (request, socket, head) => this.#json.handleUpgrade(request, socket, head),
       handleRequest: (request, response) =>
         this.#refusePage(endpointDeps, request, response) || this.#soap.handleRequest(request, response),
     };

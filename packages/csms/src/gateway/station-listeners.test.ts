@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -10,15 +11,13 @@ import { StationListeners } from "./station-listeners.ts";
 const log = pino({ level: "silent" });
 const open: Socket[] = [];
 let listeners: StationListeners;
-let servers: Pick<Server, "emit">[];
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 let port: number;
 
 beforeEach(async () => {
-  servers = [];
   answer = (_request, response) => void response.end("answer");
   const endpoints = {
-    attachWebSockets: (server: Pick<Server, "emit">) => void servers.push(server),
+    handleUpgrade: (_request: IncomingMessage, socket: Duplex) => void socket.destroy(),
     handleRequest(received: IncomingMessage, response: ServerResponse) {
       answer(received, response);
       return true;
@@ -98,19 +97,28 @@ describe("a peer that takes a connection and gives nothing for it", () => {
 
 describe("a connection that cannot be accepted", () => {
   it("ends nothing, however often it happens", async () => {
+    const ask = async () => {
+      const asked = request({ port, host: "127.0.0.1", agent: false }).end();
+      const [response] = (await once(asked, "response")) as [IncomingMessage];
+      expect(response.statusCode).toBe(200);
+      response.resume();
+    };
+    let server: Server | undefined;
+    answer = (received, response) => {
+      ({ server } = received.socket as Socket & { readonly server: Server });
+      response.end();
+    };
+    await ask();
     const refused = Object.assign(new Error("accept EMFILE"), { code: "EMFILE" });
-    for (let time = 0; time < 3; time++) servers[0]?.emit("error", refused);
-    const asked = request({ port, host: "127.0.0.1", agent: false }).end();
-    const [response] = (await once(asked, "response")) as [IncomingMessage];
-    expect(response.statusCode).toBe(200);
-    response.resume();
+    for (let time = 0; time < 3; time++) expect(server?.emit("error", refused)).toBe(true);
+    await ask();
     await untilNoConnection();
   });
 });
 
 describe("closing", () => {
   it("does not wait for a handshake of TLS that never goes on", async () => {
-    const endpoints = { attachWebSockets: () => {}, handleRequest: () => false };
+    const endpoints = { handleUpgrade: () => {}, handleRequest: () => false };
     const secured = new StationListeners(endpoints, log, { handshakeTimeout: 3_600_000 });
     const tls = { port: 0, certificates: [serverCertificate] };
     const { tlsPort = 0 } = await secured.listen({ host: "127.0.0.1", port: 0, tls });

@@ -117,9 +117,10 @@ function refuseConnection(error: Error, socket: Duplex): void {
   socket.end(`HTTP/1.1 ${refusalLine(error)}\r\nConnection: close\r\n\r\n`);
 }
 
-/** What shares the ports: both endpoints take the caller's servers. */
+/** What shares the ports. */
 export interface StationEndpoints {
-  attachWebSockets(server: Server | TlsServer): void;
+  /** Answers every request for a WebSocket, whatever its path. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** True when the request was one of OCPP-S. */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
 }
@@ -200,7 +201,10 @@ export class StationListeners {
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       if (!this.#endpoints.handleRequest(request, response)) refuseRequest(response);
     });
-    this.#endpoints.attachWebSockets(server);
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.unfinished.upgrades(request);
+      this.#endpoints.handleUpgrade(request, socket, head);
+    });
     await new Promise<void>((resolve, reject) => {
       const failed = (error: Error) => reject(new ListenError(host, port, error));
       server.once("error", failed);

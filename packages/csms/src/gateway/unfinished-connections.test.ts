@@ -24,7 +24,10 @@ async function serve(perNetwork: number, total = 100, server: Server = createSer
   const unfinished = new UnfinishedConnections({ perNetwork, total });
   unfinished.watch(server);
   server.on("request", (request, response) => answer(request, response));
-  server.on("upgrade", (_request, socket) => void socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+  server.on("upgrade", (request, socket) => {
+    unfinished.upgrades(request);
+    socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+  });
   server.on("clientError", (_error, socket) => socket.destroy());
   server.on("tlsClientError", () => {});
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -51,14 +51,21 @@ export class UnfinishedConnections {
     return this.#cut;
   }
 
-  /** Follows all connections of a server. Call it before others listen to the server. */
+  /** Follows all connections of a server, but for {@link upgrades}. Call it before others listen to the server. */
   watch(server: Server | TlsServer): void {
     server.on("connection", (socket: Socket) => this.#opened(socket));
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       if (isWithoutBody(request)) this.#asks(request.socket, response);
       else request.once("end", () => this.#asks(request.socket, response));
     });
-    server.on("upgrade", (request: IncomingMessage) => this.#leave(keyOf(request.socket)));
+  }
+
+  /**
+   * Tells that a request for another protocol is there as a whole. Whoever listens to the server for those has to: to
+   * listen for them would take them from servers that answer them like any other request.
+   */
+  upgrades(request: IncomingMessage): void {
+    this.#leave(keyOf(request.socket));
   }
 
   /** Cuts every connection that asks for nothing at this moment. */
