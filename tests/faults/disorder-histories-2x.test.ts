@@ -92,13 +92,20 @@ function accountOf(charge: Charge, all: readonly Charge[], offline: boolean) {
     (other, index) => index > order && other.evseId === charge.evseId && other.happenings.some(({ isLost }) => !isLost),
   );
   const status = hasEnd ? "Ended" : wasFollowed ? "Abandoned" : "Open";
-  const registers = told.flatMap(({ registerWh }) => registerWh ?? []);
-  const [firstWh, lastWh] = [registers[0], registers.at(-1)];
+  const registers = told.flatMap(({ registerWh, minute, seqNo }) =>
+    registerWh === undefined ? [] : [{ registerWh, minute, seqNo }],
+  );
+  const [first, final] = [registers[0], registers.at(-1)];
+  // What says the same of the same moment is one reading, unless it is told to be begin and end.
+  const isOneReading =
+    first?.minute === final?.minute &&
+    first?.registerWh === final?.registerWh &&
+    !(charge.meter.hasEdges && first?.seqNo === 0 && final?.seqNo === last);
   // One reading tells that nothing is known to have flowed, as long as more may come.
   const energyWh =
-    firstWh === undefined || lastWh === undefined || (registers.length === 1 && status !== "Open")
+    first === undefined || final === undefined || (isOneReading && status !== "Open")
       ? undefined
-      : lastWh - firstWh;
+      : final.registerWh - first.registerWh;
   const missing =
     seqNos.length === 0 || !hasStart
       ? []

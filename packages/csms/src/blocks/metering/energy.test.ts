@@ -79,6 +79,11 @@ describe("a transaction's energy", () => {
     expect(wh({ samples: [begin(0, 1_000), register(0, 1_000, { location: "Inlet" }), end(0, 1_000)] })).toBe(0);
   });
 
+  it("is 0 then also when values between them show the same at that moment", () => {
+    expect(wh(family1(1_000, 1_000, [register(0, 1_000), register(0, 1_000)], 0))).toBe(0);
+    expect(wh({ samples: [begin(0, 1_000), register(0, 1_000), end(0, 1_000)] })).toBe(0);
+  });
+
   it("survives a meterStop that repeats meterStart", () => {
     expect(wh(family1(5_000, 5_000, [register(20, 6_000), register(40, 7_000)]))).toBe(2_000);
     expect(wh(family1(5_000, 5_000, []))).toBe(0);

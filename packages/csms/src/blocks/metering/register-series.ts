@@ -98,12 +98,14 @@ function inOrder(readings: readonly RegisterReading[]): RegisterReading[] {
   const sorted = [...readings].sort(
     (a, b) => EDGE_RANK[a.edge] - EDGE_RANK[b.edge] || a.atMs - b.atMs || a.milliWh - b.milliWh,
   );
-  return sorted.filter((reading, index) => {
-    const before = sorted[index - 1];
+  const distinct: RegisterReading[] = [];
+  for (const reading of sorted) {
+    const before = distinct.at(-1);
     const isRepeat = before?.atMs === reading.atMs && before.milliWh === reading.milliWh;
     // A begin and an end that are alike tell that nothing flowed.
-    return !isRepeat || (before.edge === "begin" && reading.edge === "end");
-  });
+    if (!isRepeat || (before.edge === "begin" && reading.edge === "end")) distinct.push(reading);
+  }
+  return distinct;
 }
 
 function continueOverflow(sorted: RegisterReading[], notes: Set<RegisterNote>): RegisterReading[] {
