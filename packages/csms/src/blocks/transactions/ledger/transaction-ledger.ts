@@ -117,15 +117,17 @@ export class TransactionLedger {
   /** Takes an event into a transaction that is not busy, and stores both. */
   apply(transaction: Transaction, received: TransactionEvent, isNew = false): Promise<Verdict | undefined> {
     const { clock, groupCommit } = this.#parts;
-    const { identity } = transaction;
+    const { identity, imported } = transaction;
+    // Not put together by a spread, which costs many times as much in this place.
     const was = {
-      ...before(transaction),
+      status: transaction.status,
+      milliWh: imported.milliWh,
       evseId: transaction.evseId,
       chargingState: transaction.latest("chargingState"),
       isEnded: transaction.state.ended !== undefined,
       token: transaction.state.token,
       isStarted: transaction.state.started !== undefined,
-      notes: transaction.imported.notes,
+      notes: imported.notes,
     };
     let verdict: Verdict | undefined;
     let isMore = true;
