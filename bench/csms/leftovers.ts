@@ -7,8 +7,13 @@ const held = new Set<() => Promise<void>>();
  * doing it again changes nothing.
  */
 export function holding(end: End): () => Promise<void> {
-  const once = async (): Promise<void> => {
-    if (held.delete(once)) await end();
+  let ending: Promise<void> | undefined;
+  const once = (): Promise<void> => {
+    // Kept until it is done, so that who is interrupted and who cleans up after it wait for the same.
+    ending ??= Promise.resolve()
+      .then(end)
+      .finally(() => held.delete(once));
+    return ending;
   };
   held.add(once);
   return once;
